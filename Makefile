@@ -1,0 +1,47 @@
+# Two commands set up everything: `make rehearse` and `make test`.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: help setup rehearse test check bench lock clean
+
+help:
+	@echo "make rehearse   a whole practice ceremony on this machine"
+	@echo "make test       every check and test"
+	@echo "make bench      measurements, beside the OpenSSL recipe"
+	@echo "make setup      the virtual environment only"
+
+setup: $(VENV)/.ready
+
+$(VENV)/.ready: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("error: Python 3.11 or later is needed\nhint: set PYTHON=/path/to/python3.11") if sys.version_info < (3, 11) else 0'
+	@echo "setup: creating $(VENV) from requirements.lock"
+	@$(PYTHON) -m venv $(VENV) || { echo "hint: install the venv module: apt-get install python3-venv" >&2; exit 1; }
+	@$(PIP) install --require-hashes --no-deps -r requirements.lock
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.tested: $(VENV)/.ready tests/requirements.lock
+	@echo "setup: adding the test tools"
+	@$(PIP) install --require-hashes --no-deps -r tests/requirements.lock
+	@touch $@
+
+rehearse: setup
+	@sh assets/softhsm.sh
+	@$(BIN)/ceremony rehearse
+
+test: $(VENV)/.tested
+	@sh assets/softhsm.sh
+	@sh tests/parts.sh
+	$(MAKE) check
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.tested
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info

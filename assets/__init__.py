@@ -1,0 +1,1 @@
+"""Files that the programs read at run time: style sheet, word lists, document templates."""

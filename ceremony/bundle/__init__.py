@@ -1,0 +1,1 @@
+"""What crosses the gap: request and upload bundles, written, read from hostile media, verified."""

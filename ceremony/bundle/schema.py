@@ -1,0 +1,148 @@
+"""`request.json` and `manifest.json` as frozen values (house: what crosses the gap)."""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from ceremony.config import Kind, Slot
+
+REQUEST_SCHEMA = "ceremony-request/1"
+UPLOAD_SCHEMA = "ceremony-upload/1"
+
+Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+Decimal = Annotated[str, Meta(pattern=r"^[0-9]{1,60}$")]
+FileName = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+Timestamp = Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
+Short = Annotated[str, Meta(max_length=512)]
+
+
+class Frozen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of the documents' parts."""
+
+
+class Posted(Frozen, rename="kebab"):
+    """The flags that were POSTed."""
+
+    first_time_init: bool
+    tls_csr: bool
+    ca_csr: bool
+    est_tls_csr: bool
+
+
+class Request(Frozen):
+    """One CSR of the bundle."""
+
+    slot: Slot
+    file: FileName
+    spki_sha256: Sha256
+
+
+class DeviceCa(Frozen):
+    """A device CA that the Factory has today. Serials are decimal text."""
+
+    subject: Short
+    serial: Decimal
+    sha256: Sha256
+
+
+class ChangeMeta(Frozen, rename="kebab"):
+    """Who changed the Factory's PKI last, as the API tells it."""
+
+    created_by: str | None = None
+    created_at: str | None = None
+    updated_by: str | None = None
+    updated_at: str | None = None
+
+
+class Current(Frozen):
+    """What the Factory has today."""
+
+    root_sha256: Sha256
+    device_cas: tuple[DeviceCa, ...]
+    disabled_serials: tuple[Decimal, ...]
+    change_meta: ChangeMeta | None
+
+
+class RequestDocument(Frozen):
+    """`request.json`. Field order is the file's order."""
+
+    schema: Literal["ceremony-request/1"]
+    factory: Short
+    user_id: Short
+    api: Short
+    kind: Kind
+    fetched_at: Timestamp
+    plan_sha256: Sha256
+    posted: Posted
+    requests: tuple[Request, ...]
+    current: Current | None
+    rehearsal: bool
+
+
+Role = Literal["root", "tls", "est-tls", "online-ca", "local-ca"]
+
+
+class CertificateEntry(Frozen):
+    """One certificate of the upload bundle.
+
+    Attributes:
+        name: the local CA's name; the role for all others.
+        subject: RFC 4514 text.
+        serial: decimal; `serial_hex` lower case, even number of digits.
+        sha256: of the DER; `spki_sha256` of its DER SubjectPublicKeyInfo.
+    """
+
+    role: Role
+    name: Short
+    file: FileName
+    subject: Short
+    serial: Decimal
+    serial_hex: Annotated[str, Meta(pattern=r"^([0-9a-f]{2}){1,21}$")]
+    sha256: Sha256
+    spki_sha256: Sha256
+    not_before: Timestamp
+    not_after: Timestamp
+
+
+class CrlEntry(Frozen):
+    """One entry of a CRL. `reason` is the name of RFC 5280 §5.3.1."""
+
+    serial: Decimal
+    reason: Literal["certificateHold", "removeFromCRL", "privilegeWithdrawn"]
+
+
+class Crl(Frozen):
+    """The CRL of the bundle."""
+
+    file: FileName
+    sha256: Sha256
+    number: int
+    entries: tuple[CrlEntry, ...]
+
+
+class Manifest(Frozen):
+    """`manifest.json`. Field order is the file's order."""
+
+    schema: Literal["ceremony-upload/1"]
+    factory: Short
+    api: Short
+    kind: Kind
+    ceremony_id: Annotated[str, Meta(pattern=r"^[a-z0-9-]{1,40}$")]
+    rehearsal: bool
+    created_at: Timestamp
+    plan_sha256: Sha256
+    request_sha256: Sha256
+    record_head: Sha256
+    certificates: tuple[CertificateEntry, ...]
+    crl: Crl | None
+
+
+class Payload(Frozen, rename="kebab", omit_defaults=True):
+    """`payload.json`: the exact PATCH body; a field that is absent is not sent."""
+
+    root_crt: str | None = None
+    tls_crt: str | None = None
+    ca_crt: str | None = None
+    est_tls_crt: str | None = None
+    ca_revoke_crl: str | None = None

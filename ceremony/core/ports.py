@@ -1,0 +1,134 @@
+"""What the flow asks of the world: key stores, a clock, a linter. Adapters live elsewhere."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal, Protocol, Self
+
+from ceremony.config import Curve
+from ceremony.core.findings import Finding
+from ceremony.core.secret import Secret
+
+
+class PinState(StrEnum):
+    """What a token's flags say of its user PIN (PKCS#11 v3.1 §4.5, CKF_USER_PIN_*)."""
+
+    OK = "ok"
+    COUNT_LOW = "count low"
+    FINAL_TRY = "final try"
+    LOCKED = "locked"
+    NOT_REPORTED = "not reported"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreInfo:
+    """A key store, described without logging in. Texts are as the store gave them.
+
+    Attributes:
+        kind: `token` or `file`.
+        name: the token's serial number, or the key file's path.
+        module: path of the PKCS#11 module; empty for a file.
+        module_sha256: hex; empty for a file.
+        mechanisms: e.g. ``CKM_ECDSA``.
+        pin_pad: CKF_PROTECTED_AUTHENTICATION_PATH: the PIN is entered on the device.
+        software: known to be a software token (SoftHSM, NSS, ...).
+    """
+
+    kind: Literal["token", "file"]
+    name: str
+    label: str = ""
+    model: str = ""
+    manufacturer: str = ""
+    firmware: str = ""
+    module: str = ""
+    module_sha256: str = ""
+    mechanisms: tuple[str, ...] = ()
+    pin_state: PinState = PinState.NOT_REPORTED
+    pin_pad: bool = False
+    initialized: bool = True
+    software: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyInfo:
+    """One private key of a store, with its public half.
+
+    Attributes:
+        key_id: CKA_ID in hex; empty for a file.
+        spki: DER SubjectPublicKeyInfo (RFC 5280 §4.1.2.7).
+        attributes: CKA_SENSITIVE, CKA_EXTRACTABLE, CKA_SIGN, CKA_LOCAL,
+            CKA_ALWAYS_SENSITIVE, CKA_NEVER_EXTRACTABLE, ... as read back; None where the
+            token would not say. Empty for a file.
+    """
+
+    label: str
+    key_id: str
+    curve: Curve
+    spki: bytes
+    attributes: Mapping[str, bool | None] = field(default_factory=dict)
+
+
+class KeyStore(Protocol):
+    """Where private keys live: one session, one call at a time.
+
+    Every method raises `KeyStoreError`. Use as a context manager: leaving it ends the
+    session and whatever process holds the secret.
+    """
+
+    def info(self) -> StoreInfo:
+        """Describes the store; needs no login."""
+        ...
+
+    def login(self, secret: Secret | None) -> None:
+        """Opens it with a PIN or passphrase; None where the PIN is entered on the device.
+
+        Raises:
+            KeyStoreError: `token.pin_wrong`, `token.pin_locked`, ...
+        """
+        ...
+
+    def keys(self) -> tuple[KeyInfo, ...]:
+        """Inventory of the private EC keys; needs a login."""
+        ...
+
+    def generate(self, label: str, key_id: str, curve: Curve) -> KeyInfo:
+        """Makes a key pair, after a search that found neither label nor id.
+
+        Raises:
+            KeyStoreError: `token.label_taken` and others; nothing was made then.
+        """
+        ...
+
+    def sign(self, key: KeyInfo, data: bytes) -> bytes:
+        """DER ECDSA-Sig-Value (RFC 3279 §2.2.3) over SHA-256 (P-256) or SHA-384 (P-384)
+        of `data`, verified with `key.spki` before it is returned.
+
+        Raises:
+            KeyStoreError: `token.signature_wrong` and others.
+        """
+        ...
+
+    def close(self) -> None:
+        """Ends the session; safe to call twice."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *exc: object) -> None: ...
+
+
+class Clock(Protocol):
+    """Time, so that tests and a confirmed ceremony time can stand in for it."""
+
+    def now(self) -> datetime:
+        """The present, aware, UTC, whole seconds."""
+        ...
+
+
+class Linter(Protocol):
+    """Checks of a certificate by software that is not ours."""
+
+    def lint(self, der: bytes, issuer_der: bytes | None) -> tuple[Finding, ...]:
+        """Findings over one certificate; `issuer_der` is None for a self-signed one."""
+        ...
