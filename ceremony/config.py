@@ -54,7 +54,7 @@ class Frozen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Base of the plan's tables."""
 
 
-class Online(Frozen):
+class Online(Frozen, frozen=True):
     """How the other machine reaches the API.
 
     Attributes:
@@ -68,7 +68,7 @@ class Online(Frozen):
     proxy: str | None = None
 
 
-class Token(Frozen):
+class Token(Frozen, frozen=True):
     """One PKCS#11 token, chosen by its serial.
 
     Attributes:
@@ -88,13 +88,13 @@ class Token(Frozen):
     module_environment: dict[Annotated[str, Meta(pattern=r"^[A-Z][A-Z0-9_]*$")], str] = {}
 
 
-class Backup(Frozen):
+class Backup(Frozen, frozen=True):
     """How the root key is kept a second time; `none` is confirmed by both officers."""
 
     method: Literal["vendor", "file", "none"]
 
 
-class Root(Frozen):
+class Root(Frozen, frozen=True):
     """The root CA.
 
     Attributes:
@@ -116,7 +116,7 @@ class Root(Frozen):
     key_id: HexId = "01"
 
 
-class LocalCa(Frozen):
+class LocalCa(Frozen, frozen=True):
     """One local device CA, whose key is ours.
 
     Attributes:
@@ -135,7 +135,7 @@ class LocalCa(Frozen):
     days: Annotated[int, Meta(ge=1, le=7300)] = 3650
 
 
-class Rules(Frozen):
+class Rules(Frozen, frozen=True):
     """The rules of the room.
 
     Attributes:
@@ -158,7 +158,7 @@ class Rules(Frozen):
     rsa: bool = False
 
 
-class Limits(Frozen):
+class Limits(Frozen, frozen=True):
     """Numbers with built-in bounds.
 
     Attributes:
@@ -176,7 +176,7 @@ class Limits(Frozen):
     generate_timeout_s: Annotated[int, Meta(ge=1, le=1800)] = 300
 
 
-class Media(Frozen):
+class Media(Frozen, frozen=True):
     """Folders offered first where a stick is asked for."""
 
     csr_in: AbsolutePath | None = None
@@ -185,7 +185,7 @@ class Media(Frozen):
     custody: AbsolutePath | None = None
 
 
-class Plan(Frozen):
+class Plan(Frozen, frozen=True):
     """The whole plan. Use `load` or `parse`: they make the checks between fields."""
 
     schema: Literal["ceremony-plan/1"]

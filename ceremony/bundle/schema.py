@@ -21,7 +21,7 @@ class Frozen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Base of the documents' parts."""
 
 
-class Posted(Frozen, rename="kebab"):
+class Posted(Frozen, frozen=True, rename="kebab"):
     """The flags that were POSTed."""
 
     first_time_init: bool
@@ -30,7 +30,7 @@ class Posted(Frozen, rename="kebab"):
     est_tls_csr: bool
 
 
-class Request(Frozen):
+class Request(Frozen, frozen=True):
     """One CSR of the bundle."""
 
     slot: Slot
@@ -38,7 +38,7 @@ class Request(Frozen):
     spki_sha256: Sha256
 
 
-class DeviceCa(Frozen):
+class DeviceCa(Frozen, frozen=True):
     """A device CA that the Factory has today. Serials are decimal text."""
 
     subject: Short
@@ -46,7 +46,7 @@ class DeviceCa(Frozen):
     sha256: Sha256
 
 
-class ChangeMeta(Frozen, rename="kebab"):
+class ChangeMeta(Frozen, frozen=True, rename="kebab"):
     """Who changed the Factory's PKI last, as the API tells it."""
 
     created_by: str | None = None
@@ -55,7 +55,7 @@ class ChangeMeta(Frozen, rename="kebab"):
     updated_at: str | None = None
 
 
-class Current(Frozen):
+class Current(Frozen, frozen=True):
     """What the Factory has today."""
 
     root_sha256: Sha256
@@ -64,7 +64,7 @@ class Current(Frozen):
     change_meta: ChangeMeta | None
 
 
-class RequestDocument(Frozen):
+class RequestDocument(Frozen, frozen=True):
     """`request.json`. Field order is the file's order."""
 
     schema: Literal["ceremony-request/1"]
@@ -83,7 +83,7 @@ class RequestDocument(Frozen):
 Role = Literal["root", "tls", "est-tls", "online-ca", "local-ca"]
 
 
-class CertificateEntry(Frozen):
+class CertificateEntry(Frozen, frozen=True):
     """One certificate of the upload bundle.
 
     Attributes:
@@ -105,14 +105,14 @@ class CertificateEntry(Frozen):
     not_after: Timestamp
 
 
-class CrlEntry(Frozen):
+class CrlEntry(Frozen, frozen=True):
     """One entry of a CRL. `reason` is the name of RFC 5280 §5.3.1."""
 
     serial: Decimal
     reason: Literal["certificateHold", "removeFromCRL", "privilegeWithdrawn"]
 
 
-class Crl(Frozen):
+class Crl(Frozen, frozen=True):
     """The CRL of the bundle."""
 
     file: FileName
@@ -121,7 +121,7 @@ class Crl(Frozen):
     entries: tuple[CrlEntry, ...]
 
 
-class Manifest(Frozen):
+class Manifest(Frozen, frozen=True):
     """`manifest.json`. Field order is the file's order."""
 
     schema: Literal["ceremony-upload/1"]
@@ -138,7 +138,7 @@ class Manifest(Frozen):
     crl: Crl | None
 
 
-class Payload(Frozen, rename="kebab", omit_defaults=True):
+class Payload(Frozen, frozen=True, rename="kebab", omit_defaults=True):
     """`payload.json`: the exact PATCH body; a field that is absent is not sent."""
 
     root_crt: str | None = None

@@ -1,1 +1,1 @@
-"""Values, ports, fingerprints, words and type-backs. No I/O but the word list inside the package."""
+"""Values, ports, fingerprints, words and type-backs; no I/O but the packaged word list."""

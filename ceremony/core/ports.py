@@ -101,8 +101,10 @@ class KeyStore(Protocol):
         ...
 
     def sign(self, key: KeyInfo, data: bytes) -> bytes:
-        """DER ECDSA-Sig-Value (RFC 3279 §2.2.3) over SHA-256 (P-256) or SHA-384 (P-384)
-        of `data`, verified with `key.spki` before it is returned.
+        """Signs SHA-256 (P-256) or SHA-384 (P-384) of `data`.
+
+        Returns:
+            DER ECDSA-Sig-Value (RFC 3279 §2.2.3), verified with `key.spki` first.
 
         Raises:
             KeyStoreError: `token.signature_wrong` and others.

@@ -4,9 +4,9 @@ _PRINTABLE = range(0x20, 0x7F)
 
 
 def show(text: str | bytes, limit: int = 200) -> str:
-    """Foreign text made harmless: printable ASCII stays, all else is escaped.
+    r"""Foreign text made harmless: printable ASCII stays, all else is escaped.
 
-    ESC, C1, bidi and zero-width characters become ``\\xNN``, ``\\uNNNN`` or
+    ESC, C1, bidi and zero-width characters become ``\xNN``, ``\\uNNNN`` or
     ``\\UNNNNNNNN``; a backslash is doubled so that the result is unambiguous.
 
     Args:
