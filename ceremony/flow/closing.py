@@ -1,0 +1,182 @@
+"""Step 9, close: the record's last line, and the evidence that follows from the record alone."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ceremony import __version__
+from ceremony.bundle.qr import qr_png, qr_svg
+from ceremony.bundle.sums import format_sums
+from ceremony.bundle.upload import Issued
+from ceremony.bundle.writing import read_back, write_directory
+from ceremony.core.fingerprints import Fingerprint
+from ceremony.documents.html import render_html
+from ceremony.documents.pdf import render_pdf
+from ceremony.documents.report import report
+from ceremony.documents.script import script
+from ceremony.documents.text import render_text
+from ceremony.errors import MediaError
+from ceremony.flow.asking import Flow, acknowledge, pick
+from ceremony.flow.export import bundle_name
+from ceremony.flow.issuing import FOLDER as CERTIFICATES
+from ceremony.flow.prompts import Facts, Finished, PickPath, Print, Step, Text, Tone, Working
+from ceremony.flow.room import Room
+from ceremony.record.journal import NAME as RECORD
+
+_EVIDENCE = "export/evidence"
+_STATEMENT = (
+    "The officers named in this record were present, took the steps that it tells, and "
+    "wrote its head on paper."
+)
+FINISHED = "finished"
+
+
+def close(room: Room, issued: Sequence[Issued], upload: Fingerprint) -> Flow[None]:
+    """Closes the record and writes the evidence; after a cut, writes what is missing."""
+    problem = None
+    while True:
+        path = yield from _pick(room, problem)
+        parent = Path(path)
+        if not parent.is_dir():
+            problem = "That is not a folder."
+            continue
+        if not room.record.closed:
+            _close(room, upload)
+        yield Working(step=Step.CLOSE, title="Writing the evidence and reading it back")
+        try:
+            target = _write(room, parent, issued, upload)
+            break
+        except MediaError as exc:
+            problem = f"{exc} {exc.hint}"
+    (room.directory / FINISHED).touch(mode=0o600)
+    yield from acknowledge(_finished(room, target))
+
+
+def _pick(room: Room, problem: str | None) -> Flow[str]:
+    return (
+        yield from pick(
+            PickPath(
+                key="close.path",
+                step=Step.CLOSE,
+                title="The stick for the evidence",
+                body=(
+                    Text(
+                        text="Plug in the stick EVIDENCE. Record, report and script are written "
+                        "to it; it goes to the safe, never online."
+                    ),
+                    Text(
+                        text="With this the record is closed: nothing can be added to it.",
+                        tone=Tone.WARN,
+                    ),
+                ),
+                problem=problem,
+                candidates=room.services.places(room.plan.media.evidence),
+                irreversible=True,
+            )
+        )
+    )
+
+
+def _close(room: Room, upload: Fingerprint) -> None:
+    room.append(
+        Step.CLOSE,
+        "close",
+        "close",
+        record_head_before=room.record.head.hex,
+        upload_fingerprint=upload.hex,
+        statement=_STATEMENT,
+    )
+
+
+def evidence_name(room: Room) -> str:
+    """Name of the evidence's folder."""
+    return f"{room.plan.factory}-evidence-{room.ceremony_id}"
+
+
+def _write(room: Room, parent: Path, issued: Sequence[Issued], upload: Fingerprint) -> Path:
+    files = evidence_files(room, issued, upload)
+    target = parent / evidence_name(room)
+    if not target.exists():
+        write_directory(parent, evidence_name(room), files)
+    read_back(target, files)
+    return target
+
+
+def evidence_files(
+    room: Room, issued: Sequence[Issued], upload: Fingerprint
+) -> Mapping[str, bytes]:
+    """The evidence: a function of the record, the plan and the certificates alone."""
+    certificates = {item.name: item.certificate for item in issued}
+    told = report(room.record.lines, plan=room.plan, certificates=certificates)
+    paper = script(room.plan_file, tool_version=__version__)
+    files = {
+        RECORD: b"".join(line.raw for line in room.record.lines),
+        "plan.toml": room.plan_file.raw,
+        "report.html": render_html(told),
+        "report.pdf": render_pdf(told),
+        "report.txt": render_text(told),
+        "script.html": render_html(paper),
+        "script.pdf": render_pdf(paper),
+        "script.txt": render_text(paper),
+        "key-inventory.json": _inventory(room),
+        "upload-fingerprint.txt": _words(room, upload),
+        "upload-fingerprint.svg": qr_svg(upload.hex.upper()),
+        "upload-fingerprint.png": qr_png(upload.hex.upper()),
+    }
+    folder = room.directory / CERTIFICATES
+    for path in sorted(folder.glob("*.pem")):
+        files[path.name] = path.read_bytes()
+    files["SHA256SUMS"] = format_sums(files)
+    return files
+
+
+def _inventory(room: Room) -> bytes:
+    keys = []
+    for line in room.record.all("done"):
+        if not line.key.startswith("key/"):
+            continue
+        intent = room.find("intent", line.key)
+        assert intent is not None
+        keys.append(
+            {
+                "name": line.key.removeprefix("key/"),
+                "store": intent.data["store"],
+                "token_serial": intent.data.get("token_serial", ""),
+                "label": intent.data.get("label", ""),
+                "key_id": intent.data.get("key_id", ""),
+                "spki_sha256": line.data["spki_sha256"],
+                "attributes": line.data["attributes"],
+            }
+        )
+    document = {"schema": "ceremony-key-inventory/1", "ceremony_id": room.ceremony_id, "keys": keys}
+    return json.dumps(document, indent=2).encode() + b"\n"
+
+
+def _words(room: Room, upload: Fingerprint) -> bytes:
+    lines = [f"{bundle_name(room)}", f"SHA-256 of its SHA256SUMS: {upload.hex}", ""]
+    lines += [f"{letter}  {group}  {' '.join(words)}" for letter, group, words in upload.lines]
+    return ("\n".join(lines) + "\n").encode()
+
+
+def _finished(room: Room, target: Path) -> Finished:
+    count = len(room.record.all("exception"))
+    return Finished(
+        key="close.finished",
+        step=Step.CLOSE,
+        title="The ceremony is closed",
+        body=(
+            Text(text="Write the head of the record on paper, and sign it.", tone=Tone.WARN),
+            Print(caption="Head of the record", fingerprint=room.record.head),
+            Facts(
+                rows=(
+                    ("Exceptions on record", str(count)),
+                    ("Evidence", str(target)),
+                    ("Stick EVIDENCE", "to the safe, with the paper"),
+                    ("Stick SIGNED OUT", "to the online machine, with the sheet of words"),
+                    ("There", f"ceremony-online upload {bundle_name(room)}"),
+                    ("Token", "log out, into its bag, to the safe"),
+                )
+            ),
+        ),
+        command="tail -n 1 record.jsonl | sha256sum",
+    )

@@ -1,0 +1,267 @@
+"""Step 8, export: the fence, the upload bundle on its stick, its words on paper, custody."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ceremony.bundle.qr import qr_png
+from ceremony.bundle.sums import format_sums
+from ceremony.bundle.upload import Issued, upload_files
+from ceremony.bundle.writing import read_back, write_directory, write_file
+from ceremony.core.fingerprints import Fingerprint
+from ceremony.core.text import show
+from ceremony.core.times import format_time, parse_time
+from ceremony.core.typeback import Policy
+from ceremony.errors import MediaError
+from ceremony.flow.asking import Flow, acknowledge, enter, pick
+from ceremony.flow.issuing import FOLDER as CERTIFICATES
+from ceremony.flow.local_cas import key_file
+from ceremony.flow.officers import fence
+from ceremony.flow.prompts import (
+    Acknowledge,
+    EnterText,
+    Facts,
+    Field,
+    PickPath,
+    Print,
+    Step,
+    Text,
+    Tone,
+    Working,
+)
+from ceremony.flow.room import Room
+from ceremony.flow.root import FILE as ROOT_FILE
+from ceremony.flow.root import KEYS
+from ceremony.flow.words import type_back
+from ceremony.record.chain import Line, sha256_hex
+
+_UPLOAD = "export/upload"
+
+
+def export(room: Room, issued: Sequence[Issued]) -> Flow[Fingerprint]:
+    """The upload bundle, read back and proven on paper; then the keys that leave in files."""
+    yield from fence(room, "export", Step.EXPORT, "Fence: export", _what_leaves(room, issued))
+    fingerprint = yield from _upload(room, issued)
+    for name, key, certificate in _custody_items(room):
+        if not room.has("custody", name):
+            yield from _custody(room, name, key, certificate)
+    return fingerprint
+
+
+def bundle_name(room: Room) -> str:
+    """Name of the upload bundle's folder."""
+    return f"{room.plan.factory}-upload-{room.ceremony_id}"
+
+
+def _what_leaves(room: Room, issued: Sequence[Issued]) -> tuple[Text | Facts, ...]:
+    return (
+        Text(text="Certificates leave the room on a stick. No key and no name of a person does."),
+        Facts(
+            rows=(
+                ("Bundle", bundle_name(room)),
+                ("Certificates", ", ".join(item.name for item in issued)),
+            )
+        ),
+    )
+
+
+def _upload(room: Room, issued: Sequence[Issued]) -> Flow[Fingerprint]:
+    done = room.find("done", _UPLOAD)
+    if done is None:
+        done = yield from _write_upload(room, issued)
+    fingerprint = Fingerprint.from_hex(done.data["fingerprint"])
+
+    def show_again() -> Flow[None]:
+        yield from acknowledge(_on_paper(room, fingerprint, str(done.data["path"])))
+
+    if not room.has("proof", "upload"):
+        yield from show_again()
+        yield from type_back(
+            room,
+            step=Step.EXPORT,
+            what="upload",
+            paper="sheet of words that you have just written",
+            value=fingerprint,
+            policy=Policy.PROOF,
+            show_again=show_again,
+        )
+        room.append(Step.EXPORT, "proof", "upload", by=list(room.officers))
+    return fingerprint
+
+
+def _write_upload(room: Room, issued: Sequence[Issued]) -> Flow[Line]:
+    problem = None
+    while True:
+        intent = room.find("intent", _UPLOAD)
+        path = yield from _stick(
+            room,
+            "export.path",
+            "The stick for the online machine",
+            f"Plug in the stick SIGNED OUT. The folder {bundle_name(room)} is written to it.",
+            room.plan.media.signed_out if intent is None else str(intent.data["parent"]),
+            problem,
+        )
+        if intent is None or intent.data["parent"] != path:
+            intent = _intend(room, issued, path)
+        files = _files(room, issued, intent)
+        yield Working(step=Step.EXPORT, title="Writing the stick and reading it back")
+        try:
+            target, how = _place(room, Path(path), bundle_name(room), files)
+        except MediaError as exc:
+            room.refused(Step.EXPORT, exc)
+            problem = f"{exc} {exc.hint}"
+            continue
+        return room.append(
+            Step.EXPORT,
+            "done",
+            _UPLOAD,
+            path=show(str(target)),
+            fingerprint=intent.data["fingerprint"],
+            read_back=how,
+        )
+
+
+def _intend(room: Room, issued: Sequence[Issued], parent: str) -> Line:
+    head = room.record.head.hex
+    created_at = format_time(room.services.clock.now())
+    files = _build(room, issued, created_at, head)
+    return room.append(
+        Step.EXPORT,
+        "intent",
+        _UPLOAD,
+        parent=parent,
+        path=show(f"{parent}/{bundle_name(room)}"),
+        created_at=created_at,
+        record_head=head,
+        fingerprint=Fingerprint.of(files["SHA256SUMS"]).hex,
+    )
+
+
+def _files(room: Room, issued: Sequence[Issued], intent: Line) -> Mapping[str, bytes]:
+    return _build(room, issued, str(intent.data["created_at"]), str(intent.data["record_head"]))
+
+
+def _build(room: Room, issued: Sequence[Issued], created_at: str, head: str) -> Mapping[str, bytes]:
+    request = room.find("request", "request")
+    assert request is not None
+    return upload_files(
+        plan=room.plan,
+        ceremony_id=room.ceremony_id,
+        created_at=parse_time(created_at),
+        plan_sha256=room.plan_file.fingerprint.hex,
+        request_sha256=str(request.data["fingerprint"]),
+        record_head=head,
+        issued=issued,
+    )
+
+
+def _place(room: Room, parent: Path, name: str, files: Mapping[str, bytes]) -> tuple[Path, str]:
+    target = parent / name
+    if not target.exists():
+        write_directory(parent, name, files)
+    read_back(target, files)
+    write_file(parent, f"{name}.qr.png", qr_png(Fingerprint.of(files["SHA256SUMS"]).hex.upper()))
+    return target, "page cache dropped, every file read again and compared"
+
+
+def _on_paper(room: Room, fingerprint: Fingerprint, path: str) -> Acknowledge:
+    return Acknowledge(
+        key="export.words",
+        step=Step.EXPORT,
+        title="Words of the upload bundle, for paper",
+        body=(
+            Text(
+                text="Copy lines A to H to the sheet, each officer checking the other. The "
+                "person at the online machine types words from this sheet.",
+                tone=Tone.WARN,
+            ),
+            Print(caption="Upload bundle", fingerprint=fingerprint),
+            Facts(rows=(("On the stick", path),)),
+        ),
+        action="It is on paper",
+        help="The next screen asks for four of the words from each officer, and no longer "
+        "shows them.",
+        command="cd BUNDLE && sha256sum SHA256SUMS",
+    )
+
+
+def _stick(
+    room: Room, key: str, title: str, text: str, first: str | None, problem: str | None
+) -> Flow[str]:
+    return (
+        yield from pick(
+            PickPath(
+                key=key,
+                step=Step.EXPORT,
+                title=title,
+                body=(Text(text=text),),
+                problem=problem,
+                candidates=room.services.places(first),
+                help="The folder is written completely or not at all, and every byte is read "
+                "back from the medium.",
+            )
+        )
+    )
+
+
+def _custody_items(room: Room) -> list[tuple[str, Path, Path]]:
+    certificates = room.directory / CERTIFICATES
+    items = [
+        (ca.name, key_file(room, ca), certificates / f"local_ca-{ca.name}.pem")
+        for ca in room.plan.local_ca
+        if ca.key_store == "file"
+    ]
+    if room.plan.root.backup.method == "file":
+        key = room.directory / KEYS / f"{room.plan.root.label}.key"
+        items.append(("root", key, certificates / ROOT_FILE))
+    return items
+
+
+def _custody(room: Room, name: str, key: Path, certificate: Path) -> Flow[None]:
+    values = yield from enter(
+        EnterText(
+            key="export.custody",
+            step=Step.EXPORT,
+            title=f"Custody of the {name} key",
+            body=(
+                Text(
+                    text="The encrypted key file leaves the room with one person, on a stick of "
+                    "its own, apart from the paper with its passphrase."
+                ),
+            ),
+            fields=(
+                Field(name="receiver", label="Who receives it"),
+                Field(name="medium", label="On which stick", placeholder="its label or bag number"),
+            ),
+        )
+    )
+    folder = f"{room.plan.factory}-key-{name}-{room.ceremony_id}"
+    files = {key.name: key.read_bytes(), certificate.name: certificate.read_bytes()}
+    files["SHA256SUMS"] = format_sums(files)
+    problem = None
+    while True:
+        path = yield from _stick(
+            room,
+            "export.custody.path",
+            f"The stick for the {name} key",
+            f"The folder {folder} is written to it.",
+            room.plan.media.custody,
+            problem,
+        )
+        yield Working(step=Step.EXPORT, title="Writing the stick and reading it back")
+        try:
+            target = Path(path) / folder
+            if not target.exists():
+                write_directory(Path(path), folder, files)
+            read_back(target, files)
+            break
+        except MediaError as exc:
+            room.refused(Step.EXPORT, exc)
+            problem = f"{exc} {exc.hint}"
+    room.append(
+        Step.EXPORT,
+        "custody",
+        name,
+        path=show(str(target)),
+        files=[{"name": n, "sha256": sha256_hex(data)} for n, data in sorted(files.items())],
+        **values,
+    )

@@ -1,0 +1,321 @@
+"""Step 3, import: the request bundle from a stick, checked, typed back, reviewed, kept."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from ceremony.bundle.media import read_directory
+from ceremony.bundle.request import RequestBundle, assign, parse_request, read_request
+from ceremony.bundle.writing import write_directory
+from ceremony.config import Slot
+from ceremony.core.findings import Finding, Severity, errors, warnings
+from ceremony.core.fingerprints import Fingerprint
+from ceremony.core.text import show
+from ceremony.core.times import parse_time
+from ceremony.core.typeback import Policy
+from ceremony.errors import CeremonyError, MediaError, VerificationError
+from ceremony.flow.asking import Flow, choose, enter, pick, review
+from ceremony.flow.preflight import ceremony_time
+from ceremony.flow.prompts import (
+    Block,
+    Choose,
+    EnterText,
+    Facts,
+    Field,
+    FindingList,
+    Option,
+    PickPath,
+    Review,
+    Step,
+    Text,
+    Tone,
+    Working,
+)
+from ceremony.flow.room import Room
+from ceremony.flow.words import type_back
+from ceremony.record.chain import sha256_hex
+from ceremony.x509.csr import Csr, check_csr, check_keys, rules_of
+
+FOLDER = "request"
+_SKEW = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intake:
+    """The request bundle that the officers accepted."""
+
+    bundle: RequestBundle
+    csrs: Mapping[Slot, Csr]
+
+
+def take_in(room: Room) -> Flow[Intake]:
+    """From the stick to the record; after a resume, from the ceremony's folder."""
+    kept = room.find("request", "request")
+    if kept is not None:
+        return _from_folder(
+            room, Fingerprint.from_hex(kept.data["fingerprint"]), kept.data["slots"]
+        )
+    problem = None
+    while True:
+        path = yield from _pick(room, problem)
+        yield Working(step=Step.IMPORT, title="Reading the stick")
+        try:
+            bundle = read_request(Path(path))
+            bundle, slots = yield from _assign(bundle)
+            findings = _check(room, bundle)
+            yield from type_back(
+                room,
+                step=Step.IMPORT,
+                what="request",
+                paper="sheet of words of the request bundle",
+                value=bundle.fingerprint,
+                policy=Policy(room.plan.rules.type_back),
+            )
+        except (MediaError, VerificationError) as exc:
+            room.refused(Step.IMPORT, exc)
+            if exc.code == "typeback.mismatch":
+                raise
+            problem = f"{exc} {exc.hint}"
+            continue
+        if (yield from _review(room, bundle, findings)):
+            return _keep(room, path, bundle, slots)
+        problem = "The bundle was refused in the review."
+
+
+def _pick(room: Room, problem: str | None) -> Flow[str]:
+    return (
+        yield from pick(
+            PickPath(
+                key="import.path",
+                step=Step.IMPORT,
+                title="Import the CSRs",
+                body=(
+                    Text(
+                        text="Plug in the stick that came from the online machine and choose "
+                        "the folder of the request bundle."
+                    ),
+                ),
+                problem=problem,
+                candidates=room.services.places(room.plan.media.csr_in),
+                help="Also accepted: a folder that holds only the CSR files, or the API's raw "
+                "JSON answer. Every file is read once, and those bytes are what is checked, "
+                "shown and signed.",
+                command="cd BUNDLE && sha256sum -c --strict SHA256SUMS && sha256sum SHA256SUMS",
+            )
+        )
+    )
+
+
+def _assign(bundle: RequestBundle) -> Flow[tuple[RequestBundle, dict[str, str]]]:
+    slots: dict[str, str] = {}
+    for name in bundle.unnamed:
+        slots[name] = yield from choose(
+            Choose(
+                key="import.slot",
+                step=Step.IMPORT,
+                title="Whose CSR is this?",
+                body=(Text(text=f"The name of {show(name)} does not say what it is for."),),
+                options=(
+                    Option(value=Slot.TLS.value, label="Gateway TLS"),
+                    Option(value=Slot.ONLINE_CA.value, label="Online device CA"),
+                    Option(value=Slot.EST_TLS.value, label="EST server TLS"),
+                ),
+                help="The slot decides the profile. It is never guessed from the content: a CA "
+                "certificate for a gateway would be a disaster.",
+            )
+        )
+    if not slots:
+        return bundle, slots
+    return assign(bundle, {name: Slot(slot) for name, slot in slots.items()}), slots
+
+
+def _check(room: Room, bundle: RequestBundle) -> tuple[Finding, ...]:
+    _check_document(room, bundle)
+    plan = room.plan
+    asked = set(plan.requests)
+    if set(bundle.csrs) != asked:
+        found = ", ".join(sorted(slot.value for slot in bundle.csrs)) or "none"
+        raise VerificationError(
+            "request.slots",
+            f"the plan asks for {', '.join(sorted(plan.requests))}; the bundle has {found}",
+            hint="Fetch again with the approved plan.",
+        )
+    rules = rules_of(plan)
+    findings = [
+        finding for slot, csr in bundle.csrs.items() for finding in check_csr(csr, slot, rules)
+    ]
+    findings += check_keys({slot.value: csr.spki for slot, csr in bundle.csrs.items()})
+    stopping = errors(findings)
+    if stopping:
+        raise VerificationError(
+            stopping[0].code,
+            f"{stopping[0].where}: {stopping[0].message}",
+            hint="Do not sign this; find out where the CSR comes from.",
+        )
+    return tuple(findings)
+
+
+def _check_document(room: Room, bundle: RequestBundle) -> None:
+    document = bundle.document
+    if document is None:
+        return
+    plan = room.plan
+    wanted = {
+        "factory": plan.factory,
+        "user_id": plan.user_id,
+        "kind": plan.kind.value,
+        "plan_sha256": room.plan_file.fingerprint.hex,
+        "rehearsal": plan.rehearsal,
+        "api": plan.online.api,
+    }
+    found = {
+        "factory": document.factory,
+        "user_id": document.user_id,
+        "kind": document.kind.value,
+        "plan_sha256": document.plan_sha256,
+        "rehearsal": document.rehearsal,
+        "api": document.api,
+    }
+    for name, value in wanted.items():
+        if found[name] != value:
+            raise VerificationError(
+                f"request.{name}",
+                f"the bundle's {name} is {show(str(found[name]))}, the plan's is {value}",
+                hint="Fetch again with the approved plan.",
+            )
+    if document.current is not None:
+        raise VerificationError(
+            "request.root_exists",
+            "the Factory already has a root of trust; it can be set once",
+            hint="Do not create another root. A reset goes through the platform's support.",
+        )
+    age = ceremony_time(room) - parse_time(document.fetched_at)
+    if age > timedelta(days=plan.limits.request_age_days) or age < -_SKEW:
+        raise VerificationError(
+            "request.age",
+            f"the bundle was fetched at {document.fetched_at}, which does not fit the clock",
+            hint="Check the clock; fetch again if the bundle is old.",
+        )
+
+
+def _review(room: Room, bundle: RequestBundle, findings: tuple[Finding, ...]) -> Flow[bool]:
+    blocks: list[Block] = [_origin(bundle)]
+    blocks += [Text(text=noted, tone=Tone.WARN) for noted in bundle.noted]
+    for slot, csr in bundle.csrs.items():
+        names = tuple((f"DNS name {i + 1}", show(n)) for i, n in enumerate(csr.dns_names))
+        rows = (("Subject", csr.subject), ("Key", csr.key), *names)
+        blocks.append(
+            Facts(caption=slot.value, rows=(*rows, ("SHA-256 of the key", csr.spki_sha256.hex)))
+        )
+    if findings:
+        blocks.append(FindingList(findings=findings))
+    accepted = yield from review(
+        Review(
+            key="import.review",
+            step=Step.IMPORT,
+            title="What the platform asks us to sign",
+            body=tuple(blocks),
+            accept="Accept these CSRs",
+            refuse="Refuse them",
+            help="The words were typed back, so these are the bytes that the online machine "
+            "fetched. Whether that machine was honest cannot be seen here: compare names and "
+            "key fingerprints by other means where you can.",
+            command="openssl req -in tls.csr -noout -text -verify",
+        )
+    )
+    if accepted and warnings(findings):
+        yield from acknowledge_findings(room, Step.IMPORT, "request", findings)
+    if not accepted:
+        room.append(Step.IMPORT, "review", "request", what="request", accepted=False, by=[])
+    return accepted
+
+
+def acknowledge_findings(
+    room: Room, step: Step, where: str, findings: tuple[Finding, ...]
+) -> Flow[None]:
+    """A typed acknowledgement of warnings, on the record."""
+    values = yield from enter(
+        EnterText(
+            key="findings.acknowledge",
+            step=step,
+            title="Findings to acknowledge",
+            body=(FindingList(findings=warnings(findings)),),
+            fields=(Field(name="why", label="Why it is acceptable"),),
+            officer=room.officer("A"),
+        )
+    )
+    room.append(
+        step, "findings", where, findings=told(findings), by=list(room.officers), why=values["why"]
+    )
+
+
+def told(findings: tuple[Finding, ...]) -> list[dict[str, str]]:
+    """Findings as the record keeps them."""
+    return [
+        {"severity": f.severity.value, "code": f.code, "where": f.where, "message": f.message}
+        for f in findings
+        if f.severity is not Severity.NOTE
+    ]
+
+
+def _origin(bundle: RequestBundle) -> Facts:
+    document = bundle.document
+    rows: list[tuple[str, str]] = [
+        (
+            "Form",
+            {"bundle": "request bundle", "csr-files": "CSR files only"}.get(
+                bundle.form, "the API's JSON answer"
+            ),
+        ),
+        ("SHA-256", bundle.fingerprint.hex),
+    ]
+    if document is not None:
+        rows += [("Fetched at", document.fetched_at), ("From", show(document.api))]
+    return Facts(caption="Where it comes from", rows=tuple(rows))
+
+
+def _keep(room: Room, path: str, bundle: RequestBundle, slots: dict[str, str]) -> Intake:
+    folder = room.directory / FOLDER
+    if folder.exists():
+        if read_directory(folder) != dict(bundle.files):
+            raise MediaError(
+                "state.request",
+                "the ceremony's folder holds another request bundle",
+                hint="Look at the record; start a new ceremony if this one cannot be explained.",
+            )
+    else:
+        write_directory(room.directory, FOLDER, bundle.files)
+    files = [{"name": n, "sha256": sha256_hex(d)} for n, d in sorted(bundle.files.items())]
+    room.append(
+        Step.IMPORT,
+        "request",
+        "request",
+        fingerprint=bundle.fingerprint.hex,
+        source=show(path),
+        form=bundle.form,
+        files=files,
+        noted=list(bundle.noted),
+        slots=slots,
+        by=list(room.officers),
+    )
+    return Intake(bundle=bundle, csrs=bundle.csrs)
+
+
+def _from_folder(room: Room, fingerprint: Fingerprint, slots: Mapping[str, str]) -> Intake:
+    try:
+        bundle = parse_request(read_directory(room.directory / FOLDER))
+        bundle = assign(bundle, {name: Slot(slot) for name, slot in slots.items()})
+    except CeremonyError as exc:
+        raise MediaError(
+            "state.request",
+            f"the kept request bundle cannot be read: {exc}",
+            hint="Restore the ceremony's folder from a copy.",
+        ) from exc
+    if bundle.fingerprint != fingerprint:
+        raise MediaError(
+            "state.request",
+            "the kept request bundle is not the one on record",
+            hint="Restore the ceremony's folder from a copy.",
+        )
+    return Intake(bundle=bundle, csrs=bundle.csrs)

@@ -1,0 +1,238 @@
+"""One certificate in the flow: reviewed as a twin, intended on record, signed once, checked.
+
+The twin is the same content signed by a throw-away key; its TBSCertificate is what the
+intent line keeps and what the key store signs. After a cut those very bytes are signed:
+no second TBS is made for one intent.
+"""
+
+import base64
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ceremony.core.findings import Finding, errors, warnings
+from ceremony.core.ports import KeyInfo, KeyStore
+from ceremony.core.times import format_time
+from ceremony.errors import MediaError, VerificationError
+from ceremony.flow.asking import Flow, review
+from ceremony.flow.intake import acknowledge_findings
+from ceremony.flow.prompts import Block, FindingList, Review, Step, Text, Tone, Working
+from ceremony.flow.room import Room
+from ceremony.flow.tables import compare
+from ceremony.record.chain import sha256_hex
+from ceremony.x509.certificate import Certificate, read_certificate, verify_signed_by
+from ceremony.x509.checks import check_against, check_certificate
+from ceremony.x509.csr import Csr
+from ceremony.x509.issuing import Content, assemble, new_serial, tbs_of, twin
+from ceremony.x509.pem import write_pem
+from ceremony.x509.profiles import Role
+from ceremony.config import Curve
+
+FOLDER = "certificates"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """One certificate to be issued.
+
+    Attributes:
+        name: `root`, a slot, or a local CA's name; part of the record's keys.
+        file: name of its PEM file.
+        content: makes the content around a serial; called at most once for an intent.
+        csr: what asked for it, where something did.
+    """
+
+    role: Role
+    name: str
+    file: str
+    content: Callable[[int], Content]
+    csr: Csr | None = None
+
+    @property
+    def record_key(self) -> str:
+        """Key of its intent and done lines."""
+        return f"certificate/{self.name}"
+
+
+def propose(room: Room, step: Step, order: Order, curve: Curve) -> Flow[None]:
+    """Composes, lints and shows a certificate; accepted, its intent goes on record.
+
+    Args:
+        curve: of the issuer's key.
+
+    Raises:
+        VerificationError: a finding that stops, or `review.refused`.
+    """
+    if room.has("intent", order.record_key):
+        return
+    yield Working(step=step, title=f"Composing and checking {order.name}")
+    content = order.content(new_serial(room.services.randbytes))
+    der = twin(content, curve)
+    certificate = read_certificate(der, order.name)
+    findings = _judge(room, order, content, certificate)
+    accepted = yield from review(_review(room, step, order, content, certificate, findings))
+    if not accepted:
+        error = VerificationError(
+            "review.refused",
+            f"the officers refused the certificate {order.name}",
+            hint="Nothing was signed. Correct the plan or the CSR, and start a new ceremony.",
+        )
+        room.refused(step, error)
+        raise error
+    if warnings(findings):
+        yield from acknowledge_findings(room, step, order.name, findings)
+    tbs = tbs_of(der)
+    room.append(
+        step,
+        "intent",
+        order.record_key,
+        role=order.role.value,
+        name=order.name,
+        subject=certificate.subject,
+        serial=str(certificate.serial),
+        not_before=format_time(certificate.not_before),
+        not_after=format_time(certificate.not_after),
+        tbs_sha256=sha256_hex(tbs),
+        tbs=base64.b64encode(tbs).decode(),
+        accepted_by=list(room.officers),
+    )
+
+
+def _judge(
+    room: Room, order: Order, content: Content, certificate: Certificate
+) -> tuple[Finding, ...]:
+    recipe = order.role is Role.ROOT and room.plan.root.profile == "openssl-recipe"
+    own = check_certificate(certificate, order.role, factory=room.plan.factory, recipe=recipe)
+    findings = (
+        *own,
+        *check_against(certificate, content),
+        *room.services.linter.lint(certificate.der, None),
+    )
+    stopping = errors(findings)
+    if stopping:
+        raise VerificationError(
+            stopping[0].code,
+            f"{order.name}: {stopping[0].message}",
+            hint="Nothing was signed. Correct the plan or the CSR, and start a new ceremony.",
+        )
+    return findings
+
+
+def _review(
+    room: Room,
+    step: Step,
+    order: Order,
+    content: Content,
+    certificate: Certificate,
+    findings: tuple[Finding, ...],
+) -> Review:
+    blocks: list[Block] = [compare(order.file, content, certificate, order.csr)]
+    if findings:
+        blocks.append(FindingList(findings=findings))
+    else:
+        blocks.append(Text(text="No findings: own rules, pkilint.", tone=Tone.GOOD))
+    return Review(
+        key=f"review.{order.role.value}",
+        step=step,
+        title=f"Will be signed: {order.name}",
+        body=tuple(blocks),
+        irreversible=order.role is Role.ROOT,
+        accept="Accept",
+        refuse="Refuse",
+        help="Left: what the CSR asked for. Right: what the certificate will say. The profile "
+        "comes from the slot alone; what a CSR asks for beyond it is shown as ignored.",
+        command=f"openssl x509 -in {order.file} -noout -text",
+    )
+
+
+def sign(
+    room: Room, step: Step, order: Order, store: KeyStore, key: KeyInfo, issuer: Certificate | None
+) -> Certificate:
+    """Signs the intended bytes, checks the result, writes it; or reads what was done before.
+
+    Args:
+        issuer: None for the root.
+
+    Raises:
+        KeyStoreError: the store refused.
+        VerificationError: what was signed is not what was intended; nothing is written then.
+        MediaError: `state.certificate`: the file on disk is not that of the record.
+    """
+    if room.has("done", order.record_key):
+        return issued(room, order)
+    intent = room.find("intent", order.record_key)
+    assert intent is not None
+    tbs = base64.b64decode(intent.data["tbs"])
+    path = room.directory / FOLDER / order.file
+    if path.exists():
+        der = _adopt(path, tbs, order)
+    else:
+        der = assemble(tbs, store.sign(key, tbs))
+    certificate = read_certificate(der, order.file)
+    verify_signed_by(certificate, issuer or certificate)
+    if not path.exists():
+        _write(path, write_pem(der, "CERTIFICATE"))
+    room.append(step, "done", order.record_key, sha256=certificate.fingerprint.hex, file=order.file)
+    return certificate
+
+
+def issued(room: Room, order: Order) -> Certificate:
+    """A certificate that is done, from the ceremony's folder, as the record has it.
+
+    Raises:
+        MediaError: `state.certificate`.
+    """
+    done = room.find("done", order.record_key)
+    assert done is not None
+    path = room.directory / FOLDER / order.file
+    try:
+        certificate = read_certificate(path.read_bytes(), order.file)
+    except (OSError, VerificationError) as exc:
+        raise _changed(order) from exc
+    if certificate.fingerprint.hex != done.data["sha256"]:
+        raise _changed(order)
+    return certificate
+
+
+def _adopt(path: Path, tbs: bytes, order: Order) -> bytes:
+    try:
+        certificate = read_certificate(path.read_bytes(), order.file)
+    except VerificationError as exc:
+        raise _changed(order) from exc
+    if tbs_of(certificate.der) != tbs:
+        raise _changed(order)
+    return certificate.der
+
+
+def _changed(order: Order) -> MediaError:
+    return MediaError(
+        "state.certificate",
+        f"{order.file} in the ceremony's folder is not the one on record",
+        hint="Restore the ceremony's folder from a copy; nothing was signed again.",
+    )
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    fresh = path.with_name(f".{path.name}.partial")
+    fresh.unlink(missing_ok=True)
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(fresh, path)
+        fresh.unlink()
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as exc:
+        raise MediaError(
+            "state.write",
+            f"cannot write {path.name}: {exc.strerror}",
+            hint="Make room or mend the disk, then resume: nothing is lost.",
+        ) from exc

@@ -1,0 +1,262 @@
+"""Key stores in the flow: login, making a key once, finding it again."""
+
+import base64
+
+from ceremony.config import Curve
+from ceremony.core.ports import KeyInfo, KeyStore, PinState, StoreInfo
+from ceremony.core.text import show
+from ceremony.errors import KeyStoreError, StoppedError
+from ceremony.flow.asking import Flow, acknowledge, choose, enter_secret
+from ceremony.flow.officers import SEATS
+from ceremony.flow.prompts import (
+    Acknowledge,
+    Choose,
+    EnterSecret,
+    Facts,
+    Option,
+    Step,
+    Text,
+    Tone,
+    Working,
+)
+from ceremony.flow.room import Room
+from ceremony.record.chain import Line, sha256_hex
+
+_OWN_TRIES = 2
+
+
+def store_facts(info: StoreInfo) -> Facts:
+    """A key store on a table."""
+    if info.kind == "file":
+        return Facts(rows=(("Key file", show(info.name)),))
+    return Facts(
+        rows=(
+            ("Token", f"{show(info.label)}, serial {show(info.name)}"),
+            ("Model", f"{show(info.manufacturer)} {show(info.model)} {show(info.firmware)}"),
+            ("Module", show(info.module)),
+            ("SHA-256 of the module", info.module_sha256),
+            ("PIN", info.pin_state.value),
+        )
+    )
+
+
+def log_in(room: Room, step: Step, store: KeyStore, whose: str) -> Flow[None]:
+    """Opens the store; after two wrong PINs both officers must agree to another.
+
+    Raises:
+        KeyStoreError: the store refused for another reason than a wrong PIN.
+        StoppedError: `token.pin_tries`: an officer does not want another try.
+    """
+    wrong = 0
+    problem = None
+    while True:
+        info = store.info()
+        if info.pin_state is PinState.LOCKED:
+            raise KeyStoreError(
+                "token.pin_locked",
+                "the token's PIN is locked",
+                hint="Unlock it with its SO PIN or PUK by the vendor's procedure, then resume.",
+            )
+        secret = None
+        if info.pin_pad:
+            yield from acknowledge(_pin_pad(step, info, whose))
+        else:
+            secret = yield from enter_secret(_pin(step, info, whose, problem))
+        yield Working(step=step, title="Opening the key store")
+        try:
+            store.login(secret)
+        except KeyStoreError as exc:
+            if exc.code not in {"token.pin_wrong", "file.passphrase_wrong"}:
+                raise
+            room.refused(step, exc)
+            wrong += 1
+            problem = f"{exc.message}. {exc.hint}"
+        else:
+            return
+        if wrong >= _OWN_TRIES:
+            yield from _agree(room, step, store)
+
+
+def _pin(step: Step, info: StoreInfo, whose: str, problem: str | None) -> EnterSecret:
+    what = "PIN" if info.kind == "token" else "passphrase"
+    return EnterSecret(
+        key=f"{whose}.pin",
+        step=step,
+        title=f"The {what} of {_name(info, whose)}",
+        body=(store_facts(info),),
+        label=f"User {what}" if info.kind == "token" else "Passphrase",
+        problem=problem,
+        help="It goes to the process that talks to the token, and ends with it. It is never "
+        "written down by this program. A wrong PIN counts on the token too: the line PIN shows "
+        "what the token says of its tries.",
+        command="pkcs11-tool --module MODULE --list-token-slots",
+    )
+
+
+def _pin_pad(step: Step, info: StoreInfo, whose: str) -> Acknowledge:
+    return Acknowledge(
+        key=f"{whose}.pin_pad",
+        step=step,
+        title=f"Enter the PIN on {_name(info, whose)}",
+        body=(store_facts(info), Text(text="Press Enter here, then type the PIN on the device.")),
+        action="Ask the device",
+    )
+
+
+def _name(info: StoreInfo, whose: str) -> str:
+    return f"token {show(info.name)}" if info.kind == "token" else f"the {whose} key file"
+
+
+def _agree(room: Room, step: Step, store: KeyStore) -> Flow[None]:
+    state = store.info().pin_state
+    for seat in SEATS:
+        answer = yield from choose(
+            Choose(
+                key=f"pin.again.{seat}",
+                step=step,
+                title="Another try?",
+                body=(
+                    Text(text="Two wrong tries. Some tokens lock for good.", tone=Tone.DANGER),
+                    Facts(rows=(("The token says", state.value),)),
+                ),
+                officer=room.officer(seat),
+                options=(
+                    Option(value="stop", label="Stop here", detail="resume when the PIN is known"),
+                    Option(value="again", label="Try once more"),
+                ),
+            )
+        )
+        if answer == "stop":
+            raise StoppedError(
+                "token.pin_tries",
+                f"{room.officer(seat)} stopped after wrong PINs",
+                hint="Find the right PIN, then resume: nothing is lost.",
+            )
+    room.append(step, "agreed", "pin", by=list(room.officers), pin_state=state.value)
+
+
+def note_store(room: Room, step: Step, store: KeyStore, role: str) -> None:
+    """The store's description, on record once for each role and description."""
+    info = store.info()
+    data = {
+        "kind": info.kind,
+        "name": show(info.name),
+        "label": show(info.label),
+        "model": show(info.model),
+        "manufacturer": show(info.manufacturer),
+        "firmware": show(info.firmware),
+        "module": show(info.module),
+        "module_sha256": info.module_sha256,
+        "pin_state": info.pin_state.value,
+        "software": info.software,
+        "role": role,
+    }
+    last = room.find("token", role)
+    if last is None or dict(last.data) != data:
+        room.append(step, "token", role, **data)
+
+
+def make_key(
+    room: Room, step: Step, store: KeyStore, name: str, label: str, key_id: str, curve: Curve
+) -> Flow[KeyInfo]:
+    """The key of that name: made once, adopted if a cut left it unrecorded, found if done.
+
+    Raises:
+        KeyStoreError: `token.label_taken`, `token.key_missing`, `token.key_unexplained`.
+    """
+    record_key = f"key/{name}"
+    done = room.find("done", record_key)
+    inventory = store.keys()
+    if done is not None:
+        return find_key(inventory, base64.b64decode(done.data["spki"]), name)
+    intent = room.find("intent", record_key)
+    if intent is None:
+        _refuse_taken(inventory, label, key_id, store)
+        intent = room.append(
+            step,
+            "intent",
+            record_key,
+            store=store.info().kind,
+            token_serial=show(store.info().name) if store.info().kind == "token" else "",
+            label=label,
+            key_id=key_id,
+            curve=curve.value,
+            inventory=[
+                {"label": show(k.label), "key_id": k.key_id, "spki_sha256": sha256_hex(k.spki)}
+                for k in inventory
+            ],
+        )
+    key = _adopt(room, step, store, intent, inventory)
+    if key is None:
+        yield Working(step=step, title=f"Generating the key {label}")
+        key = store.generate(label, key_id, curve)
+    room.append(
+        step,
+        "done",
+        record_key,
+        spki_sha256=sha256_hex(key.spki),
+        spki=base64.b64encode(key.spki).decode(),
+        attributes=dict(key.attributes),
+    )
+    return key
+
+
+def find_key(inventory: tuple[KeyInfo, ...], spki: bytes, name: str) -> KeyInfo:
+    """The one key with that public half.
+
+    Raises:
+        KeyStoreError: `token.key_missing`, or `token.key_twice`.
+    """
+    matches = [key for key in inventory if key.spki == spki]
+    if not matches:
+        raise KeyStoreError(
+            "token.key_missing",
+            f"the key store does not hold the {name} key {sha256_hex(spki)[:16]}...",
+            hint="Put in the token that holds it; its serial is on the record.",
+        )
+    if len(matches) > 1:
+        raise KeyStoreError(
+            "token.key_twice",
+            f"the token holds the {name} key {len(matches)} times",
+            hint="Remove the copy that this ceremony did not make, then resume.",
+        )
+    return matches[0]
+
+
+def _refuse_taken(inventory: tuple[KeyInfo, ...], label: str, key_id: str, store: KeyStore) -> None:
+    taken = [key for key in inventory if key.label == label or (key_id and key.key_id == key_id)]
+    if taken:
+        held = "; ".join(f"{show(k.label)} id {k.key_id} {sha256_hex(k.spki)[:16]}" for k in taken)
+        raise KeyStoreError(
+            "token.label_taken",
+            f"{show(store.info().name)} already holds: {held}",
+            hint="Use an empty token, or another label and id in the plan. Nothing was changed.",
+        )
+
+
+def _adopt(
+    room: Room, step: Step, store: KeyStore, intent: Line, inventory: tuple[KeyInfo, ...]
+) -> KeyInfo | None:
+    before = {entry["spki_sha256"] for entry in intent.data["inventory"]}
+    found = [key for key in inventory if sha256_hex(key.spki) not in before]
+    if not found:
+        return None
+    wanted = (intent.data["label"], intent.data["key_id"], intent.data["curve"])
+    serial = show(store.info().name) if store.info().kind == "token" else ""
+    key = found[0]
+    same = (key.label, key.key_id, key.curve.value) == wanted
+    if len(found) > 1 or not same or serial != intent.data["token_serial"]:
+        raise KeyStoreError(
+            "token.key_unexplained",
+            "the key store holds a key that neither the inventory before nor the intent explains",
+            hint="Find out who made it. Do not delete anything before that is known.",
+        )
+    room.append(step, "adopted", intent.key, spki_sha256=sha256_hex(key.spki))
+    return key
+
+
+def recorded_spki(room: Room, name: str) -> bytes:
+    """The public key of a key that is done, DER SubjectPublicKeyInfo."""
+    done = room.find("done", f"key/{name}")
+    assert done is not None
+    return base64.b64decode(done.data["spki"])

@@ -1,0 +1,198 @@
+"""Officers: enrolment, and the fences that need both of them.
+
+A personal phrase is kept only as a salted scrypt hash (RFC 7914: N = 2^14, r = 8, p = 1)
+in ``officers.json``, 0600, which no bundle contains.
+"""
+
+import hashlib
+import hmac
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from ceremony.core.secret import Secret
+from ceremony.errors import MediaError, StoppedError, VerificationError
+from ceremony.flow.asking import Flow, enter, enter_secret
+from ceremony.flow.prompts import Block, EnterSecret, EnterText, Field, Step
+from ceremony.flow.room import Room
+
+SEATS = ("A", "B")
+MIN_PHRASE = 8
+_TRIES = 3
+_FILE = "officers.json"
+
+
+def enrol(room: Room) -> Flow[None]:
+    """Officers A and B, and the witness where the plan wants one."""
+    for seat in SEATS:
+        if not room.has("officer", seat):
+            yield from _enrol_officer(room, seat)
+    if room.plan.rules.witness and not room.has("officer", "witness"):
+        values = yield from enter(
+            EnterText(
+                key="open.witness",
+                step=Step.OPEN,
+                title="The witness",
+                fields=_WHO,
+                help="A witness watches and signs; a witness never types a word or a phrase.",
+            )
+        )
+        room.append(Step.OPEN, "officer", "witness", **values)
+
+
+_WHO = (
+    Field(name="name", label="Name", placeholder="as on the identity document"),
+    Field(name="role", label="Role", placeholder="e.g. security officer"),
+)
+
+
+def _enrol_officer(room: Room, seat: str) -> Flow[None]:
+    other = room.find("officer", "A") if seat == "B" else None
+
+    def problem_with(values: Mapping[str, str]) -> str | None:
+        if other is not None and values["name"].casefold() == other.data["name"].casefold():
+            return "Officers A and B are two different people."
+        return None
+
+    values = yield from enter(
+        EnterText(
+            key=f"open.officer.{seat}",
+            step=Step.OPEN,
+            title=f"Officer {seat}",
+            fields=_WHO,
+            help="Each officer enrols with a name, a role and a phrase that only they know.",
+        ),
+        problem_with,
+    )
+    phrase = yield from _new_phrase(room, seat, values["name"])
+    _keep(room.directory, seat, phrase)
+    room.append(Step.OPEN, "officer", seat, **values)
+
+
+def _new_phrase(room: Room, seat: str, name: str) -> Flow[Secret]:
+    prompt = EnterSecret(
+        key=f"open.phrase.{seat}",
+        step=Step.OPEN,
+        title=f"A phrase for officer {seat}",
+        officer=name,
+        label=f"Personal phrase, {MIN_PHRASE} characters or more",
+        twice=True,
+        help="It is asked for at each fence: root, sign and export. Nobody else may see it. "
+        "Only a salted hash of it is kept, on this laptop.",
+    )
+    while True:
+        phrase = yield from enter_secret(prompt)
+        if len(phrase.reveal()) < MIN_PHRASE:
+            prompt = replace(prompt, problem=f"At least {MIN_PHRASE} characters.")
+        elif seat == "B" and _matches(room.directory, "A", phrase):
+            prompt = replace(prompt, problem="Choose another phrase.")
+        else:
+            return phrase
+
+
+def fence(room: Room, name: str, step: Step, title: str, body: tuple[Block, ...]) -> Flow[None]:
+    """A step that needs both officers: each proves to be there with the phrase.
+
+    Raises:
+        StoppedError: `fence.network`: a network link is up.
+        VerificationError: `fence.phrase`: three wrong phrases.
+    """
+    if room.has("fence", name):
+        return
+    for seat in SEATS:
+        yield from prove(room, f"{name}.phrase.{seat}", seat, step, title, body)
+    check_network(room, step)
+    room.append(step, "fence", name, by=list(room.officers))
+
+
+def prove(
+    room: Room, key: str, seat: str, step: Step, title: str, body: tuple[Block, ...]
+) -> Flow[None]:
+    """One officer proves to be there.
+
+    Raises:
+        VerificationError: `fence.phrase`: three wrong phrases.
+    """
+    prompt = EnterSecret(
+        key=key,
+        step=step,
+        title=title,
+        body=body,
+        officer=room.officer(seat),
+        irreversible=step is not Step.CLOSE,
+        label=f"Phrase of {room.officer(seat)} (officer {seat})",
+        help="A fence: nothing goes on until both officers have typed their own phrase. "
+        "Esc goes back; nothing is done before the second phrase.",
+    )
+    for tries in range(_TRIES):
+        phrase = yield from enter_secret(prompt)
+        if _matches(room.directory, seat, phrase):
+            return
+        room.append(step, "refused", "fence.phrase", message=f"officer {seat}: wrong phrase")
+        left = _TRIES - tries - 1
+        prompt = replace(prompt, problem=f"That is not the phrase. Tries left: {left}.")
+    raise VerificationError(
+        "fence.phrase",
+        f"three wrong phrases for officer {seat}",
+        hint="Resume when the officer who enrolled is at the table.",
+    )
+
+
+def check_network(room: Room, step: Step) -> None:
+    """No private key is used while a network link is up.
+
+    Raises:
+        StoppedError: `fence.network`.
+    """
+    reason = room.services.network_up(room.plan)
+    if reason is None or room.plan.rehearsal:
+        return
+    error = StoppedError(
+        "fence.network",
+        f"this laptop is not off the network: {reason}",
+        hint="Take the link down, pull the cable, then resume.",
+    )
+    room.refused(step, error)
+    raise error
+
+
+def _hash(phrase: Secret, salt: bytes) -> bytes:
+    return hashlib.scrypt(phrase.reveal().encode(), salt=salt, n=2**14, r=8, p=1, dklen=32)
+
+
+def _keep(directory: Path, seat: str, phrase: Secret) -> None:
+    entries = {**_entries(directory)}
+    salt = os.urandom(16)
+    entries[seat] = {"salt": salt.hex(), "scrypt": _hash(phrase, salt).hex()}
+    path = directory / _FILE
+    fresh = directory / f".{_FILE}.partial"
+    fresh.unlink(missing_ok=True)
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(json.dumps(entries).encode())
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
+
+
+def _entries(directory: Path) -> dict[str, dict[str, str]]:
+    try:
+        return dict(json.loads((directory / _FILE).read_bytes()))
+    except FileNotFoundError:
+        return {}
+    except ValueError as exc:
+        raise MediaError(
+            "state.officers",
+            "officers.json is damaged",
+            hint="Restore it from a copy of the state folder; without it no fence can be passed.",
+        ) from exc
+
+
+def _matches(directory: Path, seat: str, phrase: Secret) -> bool:
+    entry = _entries(directory).get(seat)
+    if entry is None:
+        return False
+    found = _hash(phrase, bytes.fromhex(entry["salt"]))
+    return hmac.compare_digest(found, bytes.fromhex(entry["scrypt"]))

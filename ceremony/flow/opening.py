@@ -1,0 +1,104 @@
+"""Step 1, open: place and purpose, officers, and the plan's words from the approved script."""
+
+from ceremony.core.text import show
+from ceremony.core.typeback import Policy
+from ceremony.flow.asking import Flow, acknowledge, enter
+from ceremony.flow.officers import enrol
+from ceremony.flow.prompts import Acknowledge, Block, EnterText, Facts, Field, Step, Text, Tone
+from ceremony.flow.room import Room
+from ceremony.flow.words import type_back
+
+
+def open_ceremony(room: Room) -> Flow[None]:
+    """Everything before the laptop itself is looked at."""
+    if not room.has("place", "place"):
+        yield from _welcome(room)
+        yield from _place(room)
+    yield from enrol(room)
+    yield from type_back(
+        room,
+        step=Step.OPEN,
+        what="plan",
+        paper="approved script",
+        value=room.plan_file.fingerprint,
+        policy=Policy(room.plan.rules.type_back),
+    )
+
+
+def _welcome(room: Room) -> Flow[None]:
+    yield from acknowledge(
+        Acknowledge(
+            key="open.welcome",
+            step=Step.OPEN,
+            title="A new root of trust",
+            body=(
+                *_rehearsal(room),
+                Text(
+                    text="This ceremony makes the root CA of one Factory, its device CAs, and "
+                    "the certificates of its gateway. Two officers go through nine steps; each "
+                    "is recorded, and the ceremony can be resumed after any interruption."
+                ),
+                plan_facts(room),
+                Text(
+                    text="Have at hand: the approved script, the sheet of words from the online "
+                    "machine, the token and its PIN, three sticks.",
+                    tone=Tone.DIM,
+                ),
+            ),
+            action="Begin",
+            help="Nothing is made before the first fence. Esc goes back where nothing was "
+            "recorded; F2 records an exception; F3 pauses; Ctrl+Q leaves, and the same command "
+            "resumes.",
+            command="sha256sum ceremony.toml",
+        )
+    )
+
+
+def _rehearsal(room: Room) -> tuple[Block, ...]:
+    if not room.plan.rehearsal:
+        return ()
+    text = "This is a REHEARSAL: nothing it makes can be used on a real Factory."
+    return (Text(text=text, tone=Tone.WARN),)
+
+
+def plan_facts(room: Room) -> Facts:
+    """The plan on one table."""
+    plan = room.plan
+    cas = ", ".join(f"{ca.name} ({ca.key_store})" for ca in plan.local_ca) or "none"
+    token = plan.root.token
+    where = "encrypted file"
+    if plan.root.key_store == "token" and token is not None:
+        where = f"token {show(token.serial or token.label or '')}"
+    return Facts(
+        rows=(
+            ("Factory", plan.factory),
+            ("API", show(plan.online.api)),
+            ("Root key", f"{where}, {plan.root.curve.value}, {plan.root.days} days"),
+            ("Backup of the root key", plan.root.backup.method),
+            ("Local device CAs", cas),
+            ("Owner of devices", f"user {show(plan.user_id)}"),
+            ("CSRs to be signed", ", ".join(slot.value for slot in plan.requests)),
+            ("SHA-256 of the plan", room.plan_file.fingerprint.hex[:16] + " ..."),
+        )
+    )
+
+
+def _place(room: Room) -> Flow[None]:
+    values = yield from enter(
+        EnterText(
+            key="open.place",
+            step=Step.OPEN,
+            title="Place and purpose",
+            fields=(
+                Field(name="place", label="Place", placeholder="building, room"),
+                Field(name="purpose", label="Purpose", placeholder="why this ceremony is held"),
+                Field(
+                    name="approval",
+                    label="Approval reference",
+                    placeholder="ticket or document that approved the plan",
+                ),
+            ),
+            help="These three lines stand on the report's first page.",
+        )
+    )
+    room.append(Step.OPEN, "place", "place", **values)

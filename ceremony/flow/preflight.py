@@ -1,0 +1,185 @@
+"""Step 2, preflight: the laptop, its surroundings, the token, and the clock."""
+
+from datetime import datetime, timedelta
+
+from ceremony.core.times import format_time, parse_time
+from ceremony.errors import StoppedError
+from ceremony.flow.asking import Flow, acknowledge, choose, enter
+from ceremony.flow.officers import SEATS
+from ceremony.flow.prompts import (
+    Acknowledge,
+    CheckRow,
+    Checks,
+    CheckStatus,
+    Choose,
+    EnterText,
+    Facts,
+    Field,
+    Option,
+    Step,
+    Text,
+    Tone,
+    Working,
+)
+from ceremony.flow.room import Room
+
+_BACKWARDS = timedelta(seconds=5)
+
+
+def preflight(room: Room) -> Flow[None]:
+    """Checks until nothing fails, a note for each warning, then the clock.
+
+    After a resume the checks are made anew; only what fails, or warns for the first
+    time, is shown again.
+    """
+    visit = str(len(room.record.all("reopen")))
+    if not room.has("preflight", visit):
+        yield from _checks(room, visit)
+    if not room.has("clock", "clock"):
+        yield from _clock(room)
+
+
+def ceremony_time(room: Room) -> datetime:
+    """The time that both officers confirmed: notBefore of everything issued."""
+    line = room.find("clock", "clock")
+    assert line is not None
+    return parse_time(line.data["confirmed_at"])
+
+
+def _checks(room: Room, visit: str) -> Flow[None]:
+    while True:
+        yield Working(step=Step.PREFLIGHT, title="Looking at this laptop and the token")
+        rows = (*room.services.preflight(room.plan, room.directory), *_clock_rows(room))
+        failed = any(row.status is CheckStatus.FAIL for row in rows)
+        new = [row for row in rows if row.status is CheckStatus.WARN and not _noted(room, row)]
+        if visit != "0" and not failed and not new:
+            break
+        yield from _show(rows)
+        if room.plan.rehearsal or not failed:
+            break
+        again = yield from choose(_FAILED)
+        if again == "stop":
+            raise StoppedError(
+                "preflight.failed",
+                "a preflight check failed",
+                hint="Mend what is named, then resume.",
+            )
+    if not room.plan.rehearsal:
+        for row in new:
+            yield from _note(room, row)
+    told = [
+        {"status": row.status.value, "code": row.code, "sentence": row.sentence} for row in rows
+    ]
+    room.append(Step.PREFLIGHT, "preflight", visit, rows=told)
+
+
+_FAILED = Choose(
+    key="preflight.failed",
+    step=Step.PREFLIGHT,
+    title="A check failed",
+    body=(Text(text="The ceremony does not go on with a failed check.", tone=Tone.DANGER),),
+    options=(
+        Option(value="again", label="Check again", detail="after it was mended"),
+        Option(value="stop", label="Stop", detail="resume later with the same command"),
+    ),
+)
+
+
+def _show(rows: tuple[CheckRow, ...]) -> Flow[None]:
+    yield from acknowledge(
+        Acknowledge(
+            key="preflight.checks",
+            step=Step.PREFLIGHT,
+            title="Preflight",
+            body=(Checks(rows=rows),),
+            help="PASS: as it should be. WARN: needs a note that becomes an exception. FAIL: "
+            "stops. In a rehearsal each line keeps its true status, but none stops.",
+            command="ip link; cat /proc/swaps; timedatectl",
+        )
+    )
+
+
+def _noted(room: Room, row: CheckRow) -> bool:
+    return room.has("note", row.code)
+
+
+def _note(room: Room, row: CheckRow) -> Flow[None]:
+    values = yield from enter(
+        EnterText(
+            key="preflight.note",
+            step=Step.PREFLIGHT,
+            title="A note for the record",
+            body=(
+                Checks(rows=(row,)),
+                Text(text="Why is it acceptable to go on? This becomes an exception."),
+            ),
+            fields=(
+                Field(name="why", label="Reason"),
+                Field(name="by", label="Decided by"),
+            ),
+        )
+    )
+    room.append(Step.PREFLIGHT, "note", row.code, text=values["why"], code=row.code)
+    room.exception(
+        Step.PREFLIGHT, f"{row.code}: {row.sentence}", values["why"], "go on", [values["by"]]
+    )
+
+
+def _clock_rows(room: Room) -> tuple[CheckRow, ...]:
+    now = room.services.clock.now()
+    last = parse_time(room.record.lines[-1].at)
+    if now + _BACKWARDS < last:
+        return (
+            CheckRow(
+                status=CheckStatus.FAIL,
+                code="clock.backwards",
+                sentence=f"the clock says {format_time(now)}, before the record's last line "
+                f"{format_time(last)}",
+                hint="Set the clock from a watch that both officers trust.",
+            ),
+        )
+    sentence = "the clock is not behind the record"
+    return (CheckRow(status=CheckStatus.PASS, code="clock.backwards", sentence=sentence),)
+
+
+def _clock(room: Room) -> Flow[None]:
+    confirmed = room.services.clock.now()
+    for seat in SEATS:
+        answer = yield from choose(
+            Choose(
+                key=f"preflight.clock.{seat}",
+                step=Step.PREFLIGHT,
+                title="The time",
+                body=(
+                    Facts(
+                        rows=(
+                            ("This laptop (UTC)", format_time(confirmed)),
+                            ("Day", f"{confirmed:%A}, day {confirmed:%j} of {confirmed.year}"),
+                        )
+                    ),
+                    Text(
+                        text="Compare it with your own watch. All certificates begin at this "
+                        "time; a wrong year would make them useless or last too long."
+                    ),
+                ),
+                officer=room.officer(seat),
+                options=(
+                    Option(value="right", label="The time is right", detail="within minutes"),
+                    Option(value="wrong", label="It is wrong", detail="stop and set the clock"),
+                ),
+                command="date -u",
+            )
+        )
+        if answer == "wrong":
+            raise StoppedError(
+                "clock.wrong",
+                f"{room.officer(seat)} says that the clock is wrong",
+                hint="Set it (date -u -s ...), then resume.",
+            )
+    room.append(
+        Step.PREFLIGHT,
+        "clock",
+        "clock",
+        confirmed_at=format_time(confirmed),
+        by=list(room.officers),
+    )

@@ -1,0 +1,162 @@
+"""What the flow works with: the plan, the record, the ceremony's folder, and the world's ports."""
+
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from ceremony.config import Plan, PlanFile, Token
+from ceremony.core.fingerprints import Fingerprint
+from ceremony.core.ports import Clock, KeyStore, Linter
+from ceremony.core.secret import Secret
+from ceremony.errors import CeremonyError
+from ceremony.flow.prompts import (
+    Answer,
+    AnyPrompt,
+    CheckRow,
+    Frame,
+    Place,
+    Step,
+    Working,
+)
+from ceremony.record.chain import Line
+from ceremony.record.journal import Record
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tool:
+    """This program, for the record.
+
+    Attributes:
+        sha256: hex, over the installed files.
+        python: version and path of the interpreter.
+    """
+
+    version: str
+    sha256: str
+    python: str
+
+
+class Services(Protocol):
+    """What the room's adapters offer; `ceremony.offline.wiring` makes the real ones."""
+
+    @property
+    def clock(self) -> Clock:
+        """The laptop's clock."""
+        ...
+
+    @property
+    def linter(self) -> Linter:
+        """pkilint, in a process of its own."""
+        ...
+
+    @property
+    def tool(self) -> Tool:
+        """This program."""
+        ...
+
+    def randbytes(self, count: int) -> bytes:
+        """Bytes from the operating system's generator."""
+        ...
+
+    def randbelow(self, bound: int) -> int:
+        """A uniform integer from 0 to `bound` - 1."""
+        ...
+
+    def new_passphrase(self) -> Secret:
+        """A passphrase for a key file."""
+        ...
+
+    def token_store(self, token: Token) -> KeyStore:
+        """The token that the plan names."""
+        ...
+
+    def file_store(self, path: Path) -> KeyStore:
+        """The key file at `path`, there or to be made."""
+        ...
+
+    def preflight(self, plan: Plan, directory: Path) -> tuple[CheckRow, ...]:
+        """Checks of the laptop, its surroundings and the token."""
+        ...
+
+    def network_up(self, plan: Plan) -> str | None:
+        """Why this laptop counts as connected, or None."""
+        ...
+
+    def places(self, first: str | None) -> tuple[Place, ...]:
+        """Sticks that are plugged in; `first` (from the plan) before them."""
+        ...
+
+    def verify_chain(
+        self, root: bytes, certificates: Mapping[str, tuple[str, bytes]], directory: Path
+    ) -> tuple[CheckRow, ...]:
+        """OpenSSL's opinion: name to (role, DER); `root` is DER."""
+        ...
+
+
+@dataclass(slots=True, kw_only=True)
+class Room:
+    """One ceremony under way.
+
+    Attributes:
+        directory: the ceremony's folder, 0700; `record` is in it and locked.
+    """
+
+    plan_file: PlanFile
+    directory: Path
+    record: Record
+    services: Services
+
+    @property
+    def plan(self) -> Plan:
+        """The plan's values."""
+        return self.plan_file.plan
+
+    @property
+    def ceremony_id(self) -> str:
+        """The folder's name, from the first line of the record."""
+        return str(self.record.lines[0].data["ceremony_id"])
+
+    def append(self, step: Step, kind: str, key: str, **data: Any) -> Line:
+        """Writes a line of the record."""
+        return self.record.append(step.value, kind, key, data)
+
+    def find(self, kind: str, key: str) -> Line | None:
+        """The last line of that type and key."""
+        return self.record.find(kind, key)
+
+    def has(self, kind: str, key: str) -> bool:
+        """Whether there is such a line."""
+        return self.record.find(kind, key) is not None
+
+    def refused(self, step: Step, error: CeremonyError) -> None:
+        """Notes that something was refused."""
+        self.append(step, "refused", error.code, message=error.message)
+
+    def exception(self, step: Step, what: str, why: str, decision: str, by: list[str]) -> str:
+        """Records an exception and returns its number, E-1, E-2 ..."""
+        number = f"E-{len(self.record.all('exception')) + 1}"
+        self.append(step, "exception", number, what=what, why=why, decision=decision, by=by)
+        return number
+
+    def officer(self, seat: str) -> str:
+        """The name of the officer in seat A or B."""
+        line = self.find("officer", seat)
+        return f"officer {seat}" if line is None else str(line.data["name"])
+
+    @property
+    def officers(self) -> tuple[str, str]:
+        """Names of officers A and B."""
+        return self.officer("A"), self.officer("B")
+
+    def frame(self, step: Step) -> Frame:
+        """What every screen shows around a prompt."""
+        return Frame(
+            factory=self.plan.factory,
+            kind=self.plan.kind.value,
+            ceremony_id=self.ceremony_id,
+            step=step,
+            rehearsal=self.plan.rehearsal,
+            head=self.record.head,
+            exceptions=len(self.record.all("exception")),
+        )

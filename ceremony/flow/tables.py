@@ -1,0 +1,79 @@
+"""The tables that officers review: *asked for* beside *will be issued*."""
+
+from ceremony.core.text import show
+from ceremony.core.times import format_time
+from ceremony.flow.prompts import Compare, CompareRow
+from ceremony.x509.certificate import Certificate
+from ceremony.x509.csr import Csr
+from ceremony.x509.issuing import Content
+
+_DASH = "-"
+
+
+def compare(title: str, content: Content, twin: Certificate, csr: Csr | None) -> Compare:
+    """One certificate: what its CSR asked for, and what the reviewed content will give.
+
+    Args:
+        twin: the same content signed by a throw-away key, read back.
+        csr: None for the root and for local CAs whose keys are made here.
+    """
+    asked_key = _DASH if csr is None else f"{csr.key} {csr.spki_sha256.hex[:16]}"
+    rows = [
+        CompareRow(
+            field="Subject",
+            asked=_DASH if csr is None else csr.subject,
+            issued=twin.subject,
+            mark="set" if csr is None else _same(csr.subject, twin.subject),
+        ),
+        CompareRow(
+            field="Key",
+            asked=asked_key,
+            issued=f"{_curve(twin)} {twin.spki_sha256.hex[:16]}",
+            mark="set" if csr is None else "same",
+        ),
+        *_names(csr, twin),
+        CompareRow(
+            field="Not before", asked=_DASH, issued=format_time(twin.not_before), mark="set"
+        ),
+        CompareRow(field="Not after", asked=_DASH, issued=format_time(twin.not_after), mark="set"),
+        CompareRow(field="Serial", asked=_DASH, issued=twin.serial_hex, mark="set"),
+        *_extensions(content, csr),
+    ]
+    return Compare(title=title, rows=tuple(rows))
+
+
+def _curve(certificate: Certificate) -> str:
+    return "RSA" if certificate.curve is None else f"EC {certificate.curve.value}"
+
+
+def _same(asked: str, issued: str) -> str:
+    return "same" if asked == issued else "warn"
+
+
+def _names(csr: Csr | None, twin: Certificate) -> list[CompareRow]:
+    if csr is None or not (csr.dns_names or twin.dns_names):
+        return []
+    longest = max(len(csr.dns_names), len(twin.dns_names))
+    rows = []
+    for index in range(longest):
+        asked = show(csr.dns_names[index]) if index < len(csr.dns_names) else _DASH
+        issued = show(twin.dns_names[index]) if index < len(twin.dns_names) else _DASH
+        mark = "same" if asked == issued else "warn"
+        rows.append(
+            CompareRow(field=f"DNS name {index + 1}", asked=asked, issued=issued, mark=mark)
+        )
+    return rows
+
+
+def _extensions(content: Content, csr: Csr | None) -> list[CompareRow]:
+    asked = dict(() if csr is None else csr.requested)
+    rows = []
+    for name, value in content.profile.shown():
+        wanted = asked.pop(name, _DASH)
+        rows.append(CompareRow(field=name, asked=wanted, issued=value, mark="set"))
+    rows += [
+        CompareRow(field=name, asked=value, issued="not given", mark="ignored")
+        for name, value in asked.items()
+        if name != "subjectAltName"
+    ]
+    return rows

@@ -1,0 +1,89 @@
+"""Step 7, verify: everything that was issued, by our own checks and by OpenSSL's."""
+
+from collections.abc import Mapping
+
+from ceremony.core.findings import Severity
+from ceremony.errors import VerificationError
+from ceremony.flow.asking import Flow, acknowledge
+from ceremony.flow.prompts import Acknowledge, CheckRow, Checks, CheckStatus, Step, Working
+from ceremony.flow.room import Room
+from ceremony.x509.certificate import Certificate
+from ceremony.x509.checks import check_certificate, check_chain
+from ceremony.x509.profiles import Role
+
+
+def verify(
+    room: Room, root: Certificate, others: Mapping[str, tuple[Role, Certificate]]
+) -> Flow[None]:
+    """Chains, keys, uniqueness, profiles.
+
+    Raises:
+        VerificationError: the code of the first check that failed.
+    """
+    if room.has("verify", "verify"):
+        return
+    yield Working(step=Step.VERIFY, title="Verifying every certificate")
+    rows = (
+        *_own(room, root, others),
+        *room.services.verify_chain(
+            root.der,
+            {name: (role.value, cert.der) for name, (role, cert) in others.items()},
+            room.directory,
+        ),
+    )
+    yield from acknowledge(
+        Acknowledge(
+            key="verify.checks",
+            step=Step.VERIFY,
+            title="Verify",
+            body=(Checks(rows=rows),),
+            help="Our own rules first, then OpenSSL, which knows nothing of this program.",
+            command="openssl verify -x509_strict -CAfile factory_ca.pem -purpose sslserver tls.pem",
+        )
+    )
+    told = [{"status": r.status.value, "code": r.code, "sentence": r.sentence} for r in rows]
+    failed = [row for row in rows if row.status is CheckStatus.FAIL]
+    if failed:
+        error = VerificationError(
+            failed[0].code,
+            failed[0].sentence,
+            hint="Do not export. Keep the ceremony's folder and ask for help with its record.",
+        )
+        room.refused(Step.VERIFY, error)
+        raise error
+    room.append(Step.VERIFY, "verify", "verify", rows=told)
+
+
+def _own(
+    room: Room, root: Certificate, others: Mapping[str, tuple[Role, Certificate]]
+) -> tuple[CheckRow, ...]:
+    recipe = room.plan.root.profile == "openssl-recipe"
+    rows = []
+    every = {"root": (Role.ROOT, root), **others}
+    for name, (role, certificate) in every.items():
+        findings = check_certificate(
+            certificate,
+            role,
+            factory=room.plan.factory,
+            recipe=recipe and role is Role.ROOT,
+        )
+        bad = [f for f in findings if f.severity is Severity.ERROR]
+        rows.append(
+            CheckRow(
+                status=CheckStatus.FAIL if bad else CheckStatus.PASS,
+                code=bad[0].code if bad else "verify.profile",
+                sentence=f"{name}: {bad[0].message if bad else 'as its profile says'}",
+            )
+        )
+    chain = check_chain(root, {name: certificate for name, (_, certificate) in others.items()})
+    for finding in chain:
+        status = CheckStatus.FAIL if finding.severity is Severity.ERROR else CheckStatus.WARN
+        rows.append(
+            CheckRow(
+                status=status, code=finding.code, sentence=f"{finding.where}: {finding.message}"
+            )
+        )
+    if not chain:
+        sentence = "signatures, dates, serials and keys fit together"
+        rows.append(CheckRow(status=CheckStatus.PASS, code="verify.chain", sentence=sentence))
+    return tuple(rows)
