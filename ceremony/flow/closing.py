@@ -135,8 +135,7 @@ def _inventory(room: Room) -> bytes:
     for line in room.record.all("done"):
         if not line.key.startswith("key/"):
             continue
-        intent = room.find("intent", line.key)
-        assert intent is not None
+        intent = room.need("intent", line.key)
         keys.append(
             {
                 "name": line.key.removeprefix("key/"),

@@ -71,7 +71,7 @@ def _upload(room: Room, issued: Sequence[Issued]) -> Flow[Fingerprint]:
     fingerprint = Fingerprint.from_hex(done.data["fingerprint"])
 
     def show_again() -> Flow[None]:
-        yield from acknowledge(_on_paper(room, fingerprint, str(done.data["path"])))
+        yield from acknowledge(_on_paper(fingerprint, str(done.data["path"])))
 
     if not room.has("proof", "upload"):
         yield from show_again()
@@ -105,7 +105,7 @@ def _write_upload(room: Room, issued: Sequence[Issued]) -> Flow[Line]:
         files = _files(room, issued, intent)
         yield Working(step=Step.EXPORT, title="Writing the stick and reading it back")
         try:
-            target, how = _place(room, Path(path), bundle_name(room), files)
+            target, how = _place(Path(path), bundle_name(room), files)
         except MediaError as exc:
             room.refused(Step.EXPORT, exc)
             problem = f"{exc} {exc.hint}"
@@ -141,8 +141,7 @@ def _files(room: Room, issued: Sequence[Issued], intent: Line) -> Mapping[str, b
 
 
 def _build(room: Room, issued: Sequence[Issued], created_at: str, head: str) -> Mapping[str, bytes]:
-    request = room.find("request", "request")
-    assert request is not None
+    request = room.need("request", "request")
     return upload_files(
         plan=room.plan,
         ceremony_id=room.ceremony_id,
@@ -154,7 +153,7 @@ def _build(room: Room, issued: Sequence[Issued], created_at: str, head: str) -> 
     )
 
 
-def _place(room: Room, parent: Path, name: str, files: Mapping[str, bytes]) -> tuple[Path, str]:
+def _place(parent: Path, name: str, files: Mapping[str, bytes]) -> tuple[Path, str]:
     target = parent / name
     if not target.exists():
         write_directory(parent, name, files)
@@ -163,7 +162,7 @@ def _place(room: Room, parent: Path, name: str, files: Mapping[str, bytes]) -> t
     return target, "page cache dropped, every file read again and compared"
 
 
-def _on_paper(room: Room, fingerprint: Fingerprint, path: str) -> Acknowledge:
+def _on_paper(fingerprint: Fingerprint, path: str) -> Acknowledge:
     return Acknowledge(
         key="export.words",
         step=Step.EXPORT,

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ceremony.config import Curve
 from ceremony.core.findings import Finding, errors, warnings
 from ceremony.core.ports import KeyInfo, KeyStore
 from ceremony.core.times import format_time
@@ -27,7 +28,6 @@ from ceremony.x509.csr import Csr
 from ceremony.x509.issuing import Content, assemble, new_serial, tbs_of, twin
 from ceremony.x509.pem import write_pem
 from ceremony.x509.profiles import Role
-from ceremony.config import Curve
 
 FOLDER = "certificates"
 
@@ -71,7 +71,7 @@ def propose(room: Room, step: Step, order: Order, curve: Curve) -> Flow[None]:
     der = twin(content, curve)
     certificate = read_certificate(der, order.name)
     findings = _judge(room, order, content, certificate)
-    accepted = yield from review(_review(room, step, order, content, certificate, findings))
+    accepted = yield from review(_review(step, order, content, certificate, findings))
     if not accepted:
         error = VerificationError(
             "review.refused",
@@ -120,7 +120,6 @@ def _judge(
 
 
 def _review(
-    room: Room,
     step: Step,
     order: Order,
     content: Content,
@@ -161,14 +160,10 @@ def sign(
     """
     if room.has("done", order.record_key):
         return issued(room, order)
-    intent = room.find("intent", order.record_key)
-    assert intent is not None
+    intent = room.need("intent", order.record_key)
     tbs = base64.b64decode(intent.data["tbs"])
     path = room.directory / FOLDER / order.file
-    if path.exists():
-        der = _adopt(path, tbs, order)
-    else:
-        der = assemble(tbs, store.sign(key, tbs))
+    der = _adopt(path, tbs, order) if path.exists() else assemble(tbs, store.sign(key, tbs))
     certificate = read_certificate(der, order.file)
     verify_signed_by(certificate, issuer or certificate)
     if not path.exists():
@@ -183,8 +178,7 @@ def issued(room: Room, order: Order) -> Certificate:
     Raises:
         MediaError: `state.certificate`.
     """
-    done = room.find("done", order.record_key)
-    assert done is not None
+    done = room.need("done", order.record_key)
     path = room.directory / FOLDER / order.file
     try:
         certificate = read_certificate(path.read_bytes(), order.file)

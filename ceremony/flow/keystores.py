@@ -257,6 +257,4 @@ def _adopt(
 
 def recorded_spki(room: Room, name: str) -> bytes:
     """The public key of a key that is done, DER SubjectPublicKeyInfo."""
-    done = room.find("done", f"key/{name}")
-    assert done is not None
-    return base64.b64decode(done.data["spki"])
+    return base64.b64decode(room.need("done", f"key/{name}").data["spki"])

@@ -18,8 +18,8 @@ from ceremony.flow.officers import check_network
 from ceremony.flow.passphrases import passphrase_for
 from ceremony.flow.preflight import ceremony_time
 from ceremony.flow.prompts import Acknowledge, Facts, PickPath, Step, Text
-from ceremony.flow.root import KEYS, root_store
 from ceremony.flow.room import Room
+from ceremony.flow.root import KEYS, root_store
 from ceremony.flow.words import type_back
 from ceremony.record.chain import sha256_hex
 from ceremony.x509.certificate import Certificate
@@ -155,9 +155,10 @@ def _keep_csr_key(room: Room, ca: LocalCa, spki: bytes, data: bytes, path: str) 
 
 
 def _summary(room: Room) -> Acknowledge:
-    rows = []
-    for ca in room.plan.local_ca:
-        rows.append((ca.name, f"{ca.key_store}, key {sha256_hex(recorded_spki(room, ca.name))}"))
+    rows = [
+        (ca.name, f"{ca.key_store}, key {sha256_hex(recorded_spki(room, ca.name))}")
+        for ca in room.plan.local_ca
+    ]
     return Acknowledge(
         key="local_cas.done",
         step=Step.LOCAL_CAS,

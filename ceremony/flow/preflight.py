@@ -41,9 +41,7 @@ def preflight(room: Room) -> Flow[None]:
 
 def ceremony_time(room: Room) -> datetime:
     """The time that both officers confirmed: notBefore of everything issued."""
-    line = room.find("clock", "clock")
-    assert line is not None
-    return parse_time(line.data["confirmed_at"])
+    return parse_time(room.need("clock", "clock").data["confirmed_at"])
 
 
 def _checks(room: Room, visit: str) -> Flow[None]:

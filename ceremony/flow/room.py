@@ -1,23 +1,19 @@
 """What the flow works with: the plan, the record, the ceremony's folder, and the world's ports."""
 
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from ceremony.config import Plan, PlanFile, Token
-from ceremony.core.fingerprints import Fingerprint
 from ceremony.core.ports import Clock, KeyStore, Linter
 from ceremony.core.secret import Secret
 from ceremony.errors import CeremonyError
 from ceremony.flow.prompts import (
-    Answer,
-    AnyPrompt,
     CheckRow,
     Frame,
     Place,
     Step,
-    Working,
 )
 from ceremony.record.chain import Line
 from ceremony.record.journal import Record
@@ -124,6 +120,17 @@ class Room:
     def find(self, kind: str, key: str) -> Line | None:
         """The last line of that type and key."""
         return self.record.find(kind, key)
+
+    def need(self, kind: str, key: str) -> Line:
+        """That line, which an earlier step has written.
+
+        Raises:
+            LookupError: it is not there; a bug.
+        """
+        line = self.record.find(kind, key)
+        if line is None:
+            raise LookupError(f"no {kind} line for {key}")
+        return line
 
     def has(self, kind: str, key: str) -> bool:
         """Whether there is such a line."""

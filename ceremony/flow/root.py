@@ -183,6 +183,4 @@ def _show_key(room: Room, store: KeyStore, key: KeyInfo) -> Flow[None]:
 
 def recorded_sha256(room: Room) -> str:
     """Hex SHA-256 of the root's SubjectPublicKeyInfo, from the record."""
-    done = room.find("done", f"key/{NAME}")
-    assert done is not None
-    return str(done.data["spki_sha256"])
+    return str(room.need("done", f"key/{NAME}").data["spki_sha256"])
