@@ -1,0 +1,374 @@
+"""PKCS#11 tokens as key stores; the module itself runs in a process of its own."""
+
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+from typing import Self
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+from ceremony.config import Curve, Token
+from ceremony.core.ports import KeyInfo, PinState, StoreInfo
+from ceremony.core.secret import Secret
+from ceremony.core.text import show
+from ceremony.errors import KeyStoreError
+from ceremony.keys import ecdsa, refusals
+from ceremony.keys import protocol as p
+from ceremony.keys.module import ModuleFile, check_module, environment
+from ceremony.keys.process import ModuleProcess
+
+# Signed once after generation: the public half that was read back belongs to the key.
+_PROOF = b"ceremony: the public half read back belongs to this key"
+
+# Parts of manufacturer or model names of tokens that are software.
+_SOFTWARE = (
+    "softhsm",
+    "nss ",
+    "mozilla",
+    "kryoptic",
+    "opencryptoki",
+    "gnome keyring",
+    "soft token",
+)
+# Parts of file names of modules that never set CKF_USER_PIN_* flags.
+_SILENT = ("tpm2_pkcs11", "softokn")
+
+Spawn = Callable[[ModuleFile, Mapping[str, str]], ModuleProcess]
+
+
+def spawn_child(module: ModuleFile, variables: Mapping[str, str]) -> ModuleProcess:
+    """The module in `ceremony.keys.child`."""
+    return ModuleProcess(module.path, variables)
+
+
+def list_tokens(
+    token: Token, *, timeout_s: float, spawn: Spawn = spawn_child
+) -> tuple[StoreInfo, ...]:
+    """All tokens that the plan's module sees, whether or not they are the plan's.
+
+    Raises:
+        KeyStoreError: the module is refused, silent or broken.
+    """
+    module = check_module(token)
+    process = spawn(module, environment(token))
+    try:
+        return tuple(_store_info(e, module) for e in _entries(process, timeout_s))
+    finally:
+        process.finish()
+
+
+def open_token(
+    token: Token,
+    *,
+    timeout_s: float,
+    generate_timeout_s: float,
+    spawn: Spawn = spawn_child,
+) -> "TokenStore":
+    """The one token that the plan names by serial, label, or both.
+
+    Raises:
+        KeyStoreError: `token.missing` or `token.ambiguous`, with the list of what is
+            there; or the module is refused, silent or broken.
+    """
+    store = TokenStore(
+        token, timeout_s=timeout_s, generate_timeout_s=generate_timeout_s, spawn=spawn
+    )
+    try:
+        store.info()
+    except BaseException:
+        store.close()
+        raise
+    return store
+
+
+class TokenStore:
+    """One token, chosen by the plan; a `ceremony.core.ports.KeyStore`.
+
+    The module's process starts with the first call and ends with `close`, with a
+    refused PIN, and with any time-out or crash; the next call then starts a new one,
+    which is not logged in.
+    """
+
+    def __init__(
+        self,
+        token: Token,
+        *,
+        timeout_s: float,
+        generate_timeout_s: float,
+        spawn: Spawn = spawn_child,
+    ) -> None:
+        self._token = token
+        self._timeout_s = timeout_s
+        self._generate_timeout_s = generate_timeout_s
+        self._spawn = spawn
+        self._module = check_module(token)
+        self._process: ModuleProcess | None = None
+        self._identity: tuple[str, str] | None = None
+        self._logged_in = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Logs out and ends the module's process; safe to call twice."""
+        process, self._process = self._process, None
+        self._logged_in = False
+        if process is not None:
+            process.finish()
+
+    def info(self) -> StoreInfo:
+        """The token as it is now: its PIN flags are read anew.
+
+        Raises:
+            KeyStoreError: `token.missing`, `token.ambiguous`, or the module failed.
+        """
+        entry = self._choose(self._running())
+        return _store_info(entry, self._module)
+
+    def login(self, secret: Secret | None) -> None:
+        """Logs in as the user. A refused PIN ends the module's process.
+
+        Raises:
+            KeyStoreError: `token.pin_wrong`, `token.pin_locked`, `token.pin_needed`, ...
+                with what the token's flags say afterwards.
+        """
+        if self._logged_in:
+            self.close()
+        process = self._running()
+        serial, label = _identity(self._choose(process))
+        pin = None if secret is None else secret.reveal()
+        if pin == "":
+            raise refusals.refusal(p.Refused(reason="PinLenRange"))
+        request = p.Login(serial=serial, label=label, pin=pin)
+        try:
+            self._ask(process, request, "logging in")
+        except KeyStoreError:
+            self.close()
+            raise
+        self._logged_in = True
+
+    def keys(self) -> tuple[KeyInfo, ...]:
+        """Private EC keys on P-256 and P-384 whose public half can be read.
+
+        Others (RSA, other curves) are none of the ceremony's; their labels and ids are
+        taken all the same when a key is generated.
+
+        Raises:
+            KeyStoreError: `token.public_key_ambiguous`: two different public keys claim
+                one private key.
+        """
+        answer = self._ask(self._session(), p.ListKeys(), "reading the inventory")
+        if not isinstance(answer, p.KeyList):
+            raise refusals.refusal(p.Refused(reason=p.MODULE_ANSWER))
+        found = (_key_info(entry) for entry in answer.keys)
+        return tuple(sorted((k for k in found if k), key=lambda k: (k.label, k.key_id)))
+
+    def generate(self, label: str, key_id: str, curve: Curve) -> KeyInfo:
+        """Makes a key pair after a search, reads it back and proves the public half.
+
+        Raises:
+            KeyStoreError: `token.label_taken`, `token.id_taken`: nothing was made.
+                `token.attributes`, `token.key_duplicate`, `token.public_key_missing`,
+                `token.signature_wrong`: a key was made and is on the token.
+        """
+        request = p.Generate(
+            label=label, key_id=bytes.fromhex(key_id), ec_params=ecdsa.CURVES[curve].ec_params
+        )
+        answer = self._ask(
+            self._session(), request, "generating a key", timeout_s=self._generate_timeout_s
+        )
+        if not isinstance(answer, p.Generated):
+            raise refusals.refusal(p.Refused(reason=p.MODULE_ANSWER, made=True))
+        key = _check_generated(answer, label, key_id, curve)
+        self.sign(key, _PROOF)
+        return key
+
+    def sign(self, key: KeyInfo, data: bytes) -> bytes:
+        """DER ECDSA-Sig-Value, verified with `key.spki` here, outside the module's process.
+
+        Raises:
+            KeyStoreError: `token.signature_wrong`, `token.changed`, `token.key_missing`,
+                `token.key_ambiguous` and others.
+        """
+        digest = ecdsa.digest_of(key.curve, data)
+        request = p.Sign(label=key.label, key_id=bytes.fromhex(key.key_id), digest=digest)
+        answer = self._ask(self._session(), request, "signing")
+        if not isinstance(answer, p.Signature):
+            raise refusals.refusal(p.Refused(reason=p.MODULE_ANSWER))
+        der = ecdsa.der_of_raw(key.curve, answer.raw)
+        public_key = load_der_public_key(key.spki)
+        if not isinstance(public_key, ec.EllipticCurvePublicKey):
+            raise ecdsa.signature_wrong()
+        ecdsa.verify(public_key, key.curve, digest, der)
+        return der
+
+    def _running(self) -> ModuleProcess:
+        if self._process is None:
+            self._process = self._spawn(self._module, environment(self._token))
+        return self._process
+
+    def _session(self) -> ModuleProcess:
+        if self._process is None or not self._logged_in:
+            raise refusals.refusal(p.Refused(reason=p.NOT_LOGGED_IN))
+        return self._process
+
+    def _ask(
+        self,
+        process: ModuleProcess,
+        request: p.Request,
+        doing: str,
+        timeout_s: float | None = None,
+    ) -> p.Answer:
+        try:
+            return process.ask(
+                request, timeout_s or self._timeout_s, doing=doing, silent=_is_silent(self._module)
+            )
+        finally:
+            if process.ended:
+                self._process, self._logged_in = None, False
+
+    def _choose(self, process: ModuleProcess) -> p.TokenEntry:
+        try:
+            entries = _entries(process, self._timeout_s)
+        finally:
+            if process.ended:
+                self._process, self._logged_in = None, False
+        found = [entry for entry in entries if self._is_planned(entry)]
+        if len(found) != 1:
+            raise _not_one(found, entries)
+        self._identity = _identity(found[0])
+        return found[0]
+
+    def _is_planned(self, entry: p.TokenEntry) -> bool:
+        if self._identity is not None:
+            return _identity(entry) == self._identity
+        return (
+            bool(entry.flags & refusals.CKF_TOKEN_INITIALIZED)
+            and self._token.serial in {None, entry.serial}
+            and self._token.label in {None, entry.label}
+        )
+
+
+def _entries(process: ModuleProcess, timeout_s: float) -> tuple[p.TokenEntry, ...]:
+    answer = process.ask(p.ListTokens(), timeout_s, doing="looking for tokens")
+    if not isinstance(answer, p.TokenList):
+        raise refusals.refusal(p.Refused(reason=p.MODULE_ANSWER))
+    return answer.tokens
+
+
+def _identity(entry: p.TokenEntry) -> tuple[str, str]:
+    return entry.serial, entry.label
+
+
+def _is_silent(module: ModuleFile) -> bool:
+    return any(part in module.path.name for part in _SILENT)
+
+
+def _store_info(entry: p.TokenEntry, module: ModuleFile) -> StoreInfo:
+    initialized = bool(entry.flags & refusals.CKF_TOKEN_INITIALIZED)
+    state = refusals.pin_state(entry.flags, silent=_is_silent(module))
+    maker = f"{entry.manufacturer} {entry.model} ".lower()
+    return StoreInfo(
+        kind="token",
+        name=entry.serial,
+        label=entry.label,
+        model=entry.model,
+        manufacturer=entry.manufacturer,
+        firmware=entry.firmware,
+        module=str(module.path),
+        module_sha256=module.sha256,
+        mechanisms=entry.mechanisms,
+        pin_state=state if initialized else PinState.NOT_REPORTED,
+        pin_pad=bool(entry.flags & refusals.CKF_PROTECTED_AUTHENTICATION_PATH),
+        initialized=initialized,
+        software=any(part in maker for part in _SOFTWARE),
+    )
+
+
+def _not_one(found: Sequence[p.TokenEntry], there: Sequence[p.TokenEntry]) -> KeyStoreError:
+    lines = "; ".join(_describe(entry) for entry in there) or "none"
+    if found:
+        return KeyStoreError(
+            "token.ambiguous",
+            f"{len(found)} tokens match the plan. Present: {lines}",
+            hint="Name the serial number in the plan, or leave one token connected.",
+        )
+    return KeyStoreError(
+        "token.missing",
+        f"no token matches the plan. Present: {lines}",
+        hint="Connect the token that the plan names; `ceremony doctor` lists what is there.",
+    )
+
+
+def _describe(entry: p.TokenEntry) -> str:
+    state = "" if entry.flags & refusals.CKF_TOKEN_INITIALIZED else ", not initialized"
+    return (
+        f"serial {show(entry.serial) or '-'}, label '{show(entry.label)}',"
+        f" model {show(entry.model) or '-'}{state}"
+    )
+
+
+def _key_info(entry: p.KeyEntry) -> KeyInfo | None:
+    curve = ecdsa.curve_of(entry.ec_params)
+    if curve is None:
+        return None
+    found = {ecdsa.spki_of_point(curve, point) for point in entry.ec_points} - {None}
+    if len(found) > 1:
+        raise KeyStoreError(
+            "token.public_key_ambiguous",
+            f"{len(found)} different public keys claim the private key '{show(entry.label)}'",
+            hint="Remove the public key object that does not belong there.",
+        )
+    for spki in found:
+        if spki is not None:
+            return KeyInfo(
+                label=entry.label,
+                key_id=entry.key_id.hex(),
+                curve=curve,
+                spki=spki,
+                attributes=entry.attributes,
+            )
+    return None
+
+
+def _check_generated(made: p.Generated, label: str, key_id: str, curve: Curve) -> KeyInfo:
+    where = f"the new key is on the token as '{show(label)}', id {key_id}"
+    if made.matches != 1:
+        raise KeyStoreError(
+            "token.key_duplicate",
+            f"after generation {made.matches} private keys bear this label or id; {where}",
+            hint="Stop, and look at the inventory with the vendor's tool.",
+        )
+    wrong = [
+        f"{name} is {shown}"
+        for name, expected in (
+            ("CKA_SENSITIVE", True),
+            ("CKA_EXTRACTABLE", False),
+            ("CKA_SIGN", True),
+            ("CKA_TOKEN", True),
+        )
+        if (value := made.key.attributes.get(name)) is not expected
+        for shown in ("not told" if value is None else str(value).lower(),)
+    ]
+    if wrong:
+        raise KeyStoreError(
+            "token.attributes",
+            f"the token did not keep to the attributes asked for: {', '.join(wrong)}; {where}",
+            hint="Destroy this key with the vendor's tool and use another token.",
+        )
+    key = _key_info(made.key)
+    if key is None or (key.label, key.key_id, key.curve) != (label, key_id, curve):
+        raise KeyStoreError(
+            "token.public_key_missing",
+            f"the public half of the new key cannot be read back as it was asked for; {where}",
+            hint="Look at the inventory with the vendor's tool before anything is repeated.",
+        )
+    return key

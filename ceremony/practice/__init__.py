@@ -1,0 +1,1 @@
+"""Rehearsals: a practice Factory, scripted officers, and a whole ceremony on one machine."""
