@@ -1,0 +1,138 @@
+"""Scripted officers: a front end that goes through the ceremony as two careful people would.
+
+They know what is on their papers and nothing else: the approved script, the sheet of words
+of the request bundle, the PIN, their phrases, and what they copied from the screen.
+"""
+
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ceremony.core.fingerprints import Fingerprint
+from ceremony.core.secret import Secret
+from ceremony.flow.prompts import (
+    Acknowledge,
+    Answer,
+    AnyPrompt,
+    Choose,
+    Chosen,
+    Command,
+    Decided,
+    Done,
+    Entered,
+    EnterSecret,
+    EnterText,
+    Finished,
+    Frame,
+    Picked,
+    PickPath,
+    Print,
+    Review,
+    SecretEntered,
+    ShowSecret,
+    Step,
+    TypeBack,
+    Typed,
+    Working,
+)
+
+_CHOICES: Mapping[str, str] = {
+    "preflight.clock.A": "right",
+    "preflight.clock.B": "right",
+    "root.no_backup.A": "confirm",
+    "root.no_backup.B": "confirm",
+    "preflight.failed": "stop",
+    "stopped": "leave",
+}
+
+_TEXTS: Mapping[str, Mapping[str, str]] = {
+    "open.place": {
+        "place": "practice room",
+        "purpose": "rehearsal of the first ceremony",
+        "approval": "REHEARSAL-1",
+    },
+    "open.officer.A": {"name": "Ada Practice", "role": "security officer"},
+    "open.officer.B": {"name": "Ben Practice", "role": "security officer"},
+    "open.witness": {"name": "Cleo Practice", "role": "witness"},
+    "findings.acknowledge": {"why": "expected in a rehearsal"},
+    "preflight.note": {"why": "a rehearsal", "by": "Ada Practice"},
+    "export.custody": {"receiver": "Ada Practice", "medium": "practice folder"},
+}
+
+
+@dataclass(kw_only=True)
+class Papers:
+    """What lies on the table.
+
+    Attributes:
+        words: fingerprint on the sheet for the key of each type-back prompt.
+        pin: of the practice token.
+        phrases: of officers A and B.
+        passphrases: of key files, by name, as copied from the screen.
+    """
+
+    words: dict[str, Fingerprint]
+    pin: Secret
+    phrases: Mapping[str, Secret]
+    passphrases: dict[str, Secret] = field(default_factory=dict)
+
+
+class ScriptedOfficers:
+    """A front end that answers from papers and prints a line a step."""
+
+    def __init__(self, papers: Papers, *, quiet: bool = False) -> None:
+        self.papers = papers
+        self.outcome: tuple[str, ...] = ()
+        self._quiet = quiet
+        self._step: Step | None = None
+        self._began = time.monotonic()
+
+    def progress(self, working: Working, frame: Frame) -> None:
+        """Nothing to show between the lines."""
+
+    def ask(self, prompt: AnyPrompt, frame: Frame) -> Answer | Command:
+        """Answers as the papers say."""
+        self._tell(prompt.step, frame)
+        if prompt.problem:
+            raise AssertionError(f"{prompt.key} was refused: {prompt.problem}")
+        match prompt:
+            case Acknowledge() | Finished():
+                self._copy(prompt)
+                return Done()
+            case ShowSecret():
+                self.papers.passphrases[prompt.key.removesuffix(".passphrase")] = prompt.secret
+                return Done()
+            case Choose():
+                return Chosen(value=_CHOICES.get(prompt.key, prompt.options[0].value))
+            case EnterText():
+                return Entered(values=_TEXTS[prompt.key])
+            case EnterSecret():
+                return SecretEntered(secret=self._secret(prompt.key))
+            case TypeBack():
+                words = self.papers.words[prompt.key].words
+                return Typed(words=tuple(words[position] for position in prompt.positions))
+            case Review():
+                return Decided(accepted=True)
+            case PickPath():
+                return Picked(path=prompt.candidates[0].path)
+
+    def _secret(self, key: str) -> Secret:
+        if ".phrase." in key:
+            return self.papers.phrases[key[-1]]
+        name = key.removesuffix(".passphrase.typed").removesuffix(".pin")
+        return self.papers.passphrases.get(name, self.papers.pin)
+
+    def _copy(self, prompt: AnyPrompt) -> None:
+        for block in prompt.body:
+            if isinstance(block, Print) and prompt.key == "export.words":
+                self.papers.words["upload.words"] = block.fingerprint
+
+    def _tell(self, step: Step, frame: Frame) -> None:
+        if step is self._step or self._quiet:
+            return
+        self._step = step
+        took = time.monotonic() - self._began
+        name = frame.ceremony_id
+        sys.stderr.write(f"[{step.number}/{len(Step)}] {step.value:<18} {took:5.2f} s  {name}\n")
+        sys.stderr.flush()

@@ -1,0 +1,108 @@
+"""The plan of a rehearsal: the user's own, with everything real replaced and told."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import tomli_w
+
+from ceremony.config import REHEARSAL_PREFIX, Kind, LocalCa, Plan, PlanFile, Token, parse
+
+_LONGEST = 54
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Substituted:
+    """A rehearsal's plan, and a line for each thing that was replaced."""
+
+    plan_file: PlanFile
+    told: tuple[str, ...]
+
+
+def substitute(
+    plan: Plan, directory: Path, api: str, kind: Kind, token: Token | None
+) -> Substituted:
+    """The plan for a rehearsal in `directory`.
+
+    Args:
+        plan: the user's own.
+        directory: absolute; its folders stand for the sticks.
+        api: base URL of the practice Factory.
+        kind: what is rehearsed.
+        token: the practice token; None rehearses with encrypted files.
+    """
+    name = plan.factory.removeprefix(REHEARSAL_PREFIX)
+    factory = f"{REHEARSAL_PREFIX}{name}"[:_LONGEST].rstrip("-")
+    told = [
+        f"factory: {plan.factory} -> {factory}",
+        f"API: {plan.online.api} -> {api}",
+        f"root key: {_where(plan)} -> {_practice(token)}",
+    ]
+    local = tuple(_local(ca, token, told) for ca in plan.local_ca)
+    document = _builtins(plan)
+    document |= {
+        "factory": factory,
+        "kind": kind.value,
+        "rehearsal": True,
+        "online": {"api": api},
+        "root": _root(plan, token),
+        "local_ca": [_builtins(ca) for ca in local],
+        "media": {
+            "csr_in": str(directory / "usb-in"),
+            "signed_out": str(directory / "usb-out"),
+            "evidence": str(directory / "evidence"),
+            "custody": str(directory / "custody"),
+        },
+    }
+    header = "# The plan of a rehearsal. Nothing it makes can be used on a real Factory.\n\n"
+    raw = header + tomli_w.dumps(document)
+    return Substituted(plan_file=parse(raw.encode()), told=tuple(told))
+
+
+def _root(plan: Plan, token: Token | None) -> dict[str, Any]:
+    root = _builtins(plan.root)
+    root.pop("token", None)
+    method = plan.root.backup.method
+    if token is None:
+        root["key_store"] = "file"
+        root["backup"] = {"method": "file" if method == "vendor" else method}
+    else:
+        root["key_store"] = "token"
+        root["token"] = _builtins(token)
+        root["backup"] = {"method": "vendor" if method == "file" else method}
+    return root
+
+
+def _local(ca: LocalCa, token: Token | None, told: list[str]) -> LocalCa:
+    if ca.key_store == "file" or (ca.on_root_token and token is not None):
+        return ca
+    if token is not None:
+        told.append(f"local CA {ca.name}: {ca.key_store} -> on the practice token")
+        return msgspec.structs.replace(ca, key_store="token", token=None, on_root_token=True)
+    told.append(f"local CA {ca.name}: {ca.key_store} -> encrypted file")
+    return msgspec.structs.replace(ca, key_store="file", token=None, on_root_token=False)
+
+
+def _where(plan: Plan) -> str:
+    token = plan.root.token
+    if plan.root.key_store == "file" or token is None:
+        return "encrypted file"
+    return f"token {token.serial or token.label}"
+
+
+def _practice(token: Token | None) -> str:
+    return "encrypted file" if token is None else f"practice token {token.serial}"
+
+
+def _builtins(value: msgspec.Struct) -> dict[str, Any]:
+    found: dict[str, Any] = _without_none(msgspec.to_builtins(value))
+    return found
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_none(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list | tuple):
+        return [_without_none(item) for item in value]
+    return value
