@@ -3,7 +3,7 @@
 from contextlib import closing as closing_generator
 from enum import Enum
 
-from ceremony.errors import CeremonyError
+from ceremony.errors import CeremonyError, StoppedError
 from ceremony.flow.asking import Flow, choose, enter
 from ceremony.flow.officers import SEATS, prove
 from ceremony.flow.program import ceremony, current_step
@@ -11,6 +11,7 @@ from ceremony.flow.prompts import (
     Answer,
     AnyPrompt,
     Choose,
+    Chosen,
     Command,
     EnterText,
     Field,
@@ -29,6 +30,10 @@ class Outcome(Enum):
 
     CLOSED = "closed"
     QUIT = "quit"
+
+
+# No second try can change these.
+_FINAL = frozenset({"typeback.mismatch", "review.refused", "request.root_exists"})
 
 
 class _Quit(Exception):  # noqa: N818 - it is no error
@@ -57,10 +62,34 @@ def run(room: Room, frontend: Frontend) -> Outcome:
             room.append(current_step(room), "quit", "quit")
             return Outcome.QUIT
         except CeremonyError as exc:
-            if not room.record.closed and exc.code != "state.write":
-                room.append(current_step(room), "stop", exc.code, message=exc.message)
-            raise
+            if not _try_again(room, frontend, exc):
+                raise
+            continue
         return Outcome.CLOSED
+
+
+def _try_again(room: Room, frontend: Frontend, error: CeremonyError) -> bool:
+    step = current_step(room)
+    if error.code == "state.write":
+        return False
+    if not room.record.closed:
+        room.append(step, "stop", error.code, message=error.message)
+    final = error.code in _FINAL or isinstance(error, StoppedError)
+    leave = Option(value="leave", label="Leave", detail="the same command resumes")
+    again = Option(value="again", label="Try again", detail="from the last recorded line")
+    prompt = Choose(
+        key="stopped",
+        step=step,
+        title="This stops here" if final else "This was refused",
+        body=(
+            Text(text=f"{error.message}.", tone=Tone.DANGER),
+            Text(text=error.hint),
+            Text(text=f"Code {error.code}. It is on the record.", tone=Tone.DIM),
+        ),
+        options=(leave,) if final else (again, leave),
+    )
+    answer = frontend.ask(prompt, room.frame(step))
+    return isinstance(answer, Chosen) and answer.value == "again"
 
 
 def _drive(room: Room, frontend: Frontend, flow: Flow[None]) -> None:

@@ -1,5 +1,7 @@
 """Step 3, import: the request bundle from a stick, checked, typed back, reviewed, kept."""
 
+import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -26,6 +28,7 @@ from ceremony.flow.prompts import (
     FindingList,
     Option,
     PickPath,
+    Place,
     Review,
     Step,
     Text,
@@ -38,6 +41,8 @@ from ceremony.record.chain import sha256_hex
 from ceremony.x509.csr import Csr, check_csr, check_keys, rules_of
 
 FOLDER = "request"
+_BUNDLE = re.compile(r"[a-z0-9-]{1,64}-request-[0-9]{8}-[0-9]{4}")
+_SHOWN = 64
 _SKEW = timedelta(hours=24)
 
 
@@ -97,7 +102,7 @@ def _pick(room: Room, problem: str | None) -> Flow[str]:
                     ),
                 ),
                 problem=problem,
-                candidates=room.services.places(room.plan.media.csr_in),
+                candidates=_bundles(room.services.places(room.plan.media.csr_in)),
                 help="Also accepted: a folder that holds only the CSR files, or the API's raw "
                 "JSON answer. Every file is read once, and those bytes are what is checked, "
                 "shown and signed.",
@@ -105,6 +110,22 @@ def _pick(room: Room, problem: str | None) -> Flow[str]:
             )
         )
     )
+
+
+def _bundles(sticks: tuple[Place, ...]) -> tuple[Place, ...]:
+    """Request bundles on the sticks first, then the sticks themselves."""
+    found = []
+    for stick in sticks:
+        try:
+            names = sorted(entry.name for entry in os.scandir(stick.path) if entry.is_dir())
+        except OSError:
+            continue
+        found += [
+            Place(path=f"{stick.path}/{name}", label=f"{name} on {stick.label}")
+            for name in names[:_SHOWN]
+            if _BUNDLE.fullmatch(name)
+        ]
+    return (*found, *sticks)
 
 
 def _assign(bundle: RequestBundle) -> Flow[tuple[RequestBundle, dict[str, str]]]:

@@ -23,7 +23,7 @@ from ceremony.flow.root import KEYS, root_store
 from ceremony.flow.words import type_back
 from ceremony.record.chain import sha256_hex
 from ceremony.x509.certificate import Certificate
-from ceremony.x509.csr import check_csr_key, read_csr, rules_of
+from ceremony.x509.csr import check_local_ca_csr, read_csr, rules_of
 from ceremony.x509.issuing import Content, Issuer, local_ca_content
 from ceremony.x509.profiles import Role
 
@@ -113,7 +113,7 @@ def _from_csr(room: Room, ca: LocalCa) -> Flow[None]:
         try:
             data = read_file(Path(path), _CAP)
             csr = read_csr(data, ca.name)
-            findings = check_csr_key(csr, ca.name, rules_of(room.plan))
+            findings = check_local_ca_csr(csr, ca.name, rules_of(room.plan), room.plan.owner(ca))
             if errors(findings):
                 worst = errors(findings)[0]
                 raise VerificationError(

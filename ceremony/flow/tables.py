@@ -1,13 +1,18 @@
 """The tables that officers review: *asked for* beside *will be issued*."""
 
+from typing import Literal
+
 from ceremony.core.text import show
 from ceremony.core.times import format_time
 from ceremony.flow.prompts import Compare, CompareRow
 from ceremony.x509.certificate import Certificate
 from ceremony.x509.csr import Csr
 from ceremony.x509.issuing import Content
+from ceremony.x509.profiles import Profile
 
 _DASH = "-"
+
+Mark = Literal["same", "set", "ignored", "warn"]
 
 
 def compare(title: str, content: Content, twin: Certificate, csr: Csr | None) -> Compare:
@@ -46,7 +51,7 @@ def _curve(certificate: Certificate) -> str:
     return "RSA" if certificate.curve is None else f"EC {certificate.curve.value}"
 
 
-def _same(asked: str, issued: str) -> str:
+def _same(asked: str, issued: str) -> Mark:
     return "same" if asked == issued else "warn"
 
 
@@ -58,17 +63,32 @@ def _names(csr: Csr | None, twin: Certificate) -> list[CompareRow]:
     for index in range(longest):
         asked = show(csr.dns_names[index]) if index < len(csr.dns_names) else _DASH
         issued = show(twin.dns_names[index]) if index < len(twin.dns_names) else _DASH
-        mark = "same" if asked == issued else "warn"
+        mark = _same(asked, issued)
         rows.append(
             CompareRow(field=f"DNS name {index + 1}", asked=asked, issued=issued, mark=mark)
         )
     return rows
 
 
+def _given(profile: Profile) -> list[tuple[str, str]]:
+    critical = {True: "critical, ", False: ""}
+    length = "" if profile.path_length is None else f", pathlen:{profile.path_length}"
+    rows = []
+    if profile.ca:
+        mark = critical[profile.basic_constraints_critical]
+        rows.append(("basicConstraints", f"{mark}CA:TRUE{length}"))
+    mark = critical[profile.key_usage_critical]
+    rows.append(("keyUsage", mark + ", ".join(profile.key_usage)))
+    if profile.extended_key_usage:
+        mark = critical[profile.extended_key_usage_critical]
+        rows.append(("extendedKeyUsage", mark + ", ".join(profile.extended_key_usage)))
+    return rows
+
+
 def _extensions(content: Content, csr: Csr | None) -> list[CompareRow]:
     asked = dict(() if csr is None else csr.requested)
     rows = []
-    for name, value in content.profile.shown():
+    for name, value in _given(content.profile):
         wanted = asked.pop(name, _DASH)
         rows.append(CompareRow(field=name, asked=wanted, issued=value, mark="set"))
     rows += [

@@ -1,0 +1,5 @@
+"""`python -m ceremony` is `ceremony`."""
+
+from ceremony.offline.cli import main
+
+main()

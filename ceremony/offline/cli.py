@@ -1,0 +1,68 @@
+"""`ceremony`: the command line of the room. It never opens a network connection.
+
+Each command lives in a module of its own, imported only when it is called.
+"""
+
+import importlib
+import os
+import sys
+from typing import Final
+
+from ceremony.offline.environment import harden
+
+_COMMANDS: Final = {
+    "run": ("ceremony.offline.running", "The wizard: hold a ceremony, or go on with one."),
+    "rehearse": ("ceremony.offline.rehearsing", "A whole practice ceremony on this machine."),
+    "script": ("ceremony.offline.script", "The numbered script for the day."),
+    "report": ("ceremony.offline.report", "The report of a ceremony."),
+    "verify": ("ceremony.offline.verify", "Check a bundle, evidence, record or certificate."),
+    "fingerprint": ("ceremony.offline.fingerprint", "SHA-256 as hex groups and words."),
+    "doctor": ("ceremony.offline.doctor", "Look at this laptop and its tokens; change nothing."),
+    "history": ("ceremony.offline.history", "Ceremonies of this state folder."),
+}
+
+REMOVED: tuple[str, ...] = ()
+
+
+def main() -> None:
+    """The process entry of `ceremony`."""
+    global REMOVED
+    REMOVED = harden(os.environ)
+    sys.exit(_run(sys.argv[1:]))
+
+
+def _run(arguments: list[str]) -> int:
+    import click
+
+    from ceremony.process import guarded
+
+    class Commands(click.Group):
+        def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+            return list(_COMMANDS)
+
+        def get_command(self, ctx: click.Context, name: str) -> click.Command | None:  # noqa: ARG002
+            if name not in _COMMANDS:
+                return None
+            command: click.Command = importlib.import_module(_COMMANDS[name][0]).command
+            return command
+
+        def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+            with formatter.section("Commands"):
+                formatter.write_dl([(name, words) for name, (_, words) in _COMMANDS.items()])
+
+    @click.group(
+        cls=Commands,
+        invoke_without_command=True,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    @click.version_option(message="%(prog)s %(version)s", package_name="ceremony")
+    @click.pass_context
+    def ceremony(ctx: click.Context) -> None:
+        """Offline key ceremonies for the root of trust of an IoT fleet.
+
+        Without a command: `ceremony run`.
+        """
+        if ctx.invoked_subcommand is None:
+            ctx.invoke(importlib.import_module(_COMMANDS["run"][0]).command)
+
+    return guarded(lambda: ceremony.main(arguments, prog_name="ceremony", standalone_mode=False))

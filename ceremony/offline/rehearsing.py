@@ -1,0 +1,50 @@
+"""`ceremony rehearse`: starts the practice as a process of its own.
+
+Nothing of the room imports `ceremony.practice`, so that its network code cannot be
+reached from here.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+
+from ceremony.config import Kind
+
+
+@click.command(name="rehearse")
+@click.argument("plan", type=click.Path(path_type=Path), default=Path("ceremony.toml"))
+@click.option("--auto", is_flag=True, help="Scripted officers; no terminal needed.")
+@click.option("--plain", is_flag=True, help="Plain lines instead of the wizard.")
+@click.option(
+    "--kind", type=click.Choice([kind.value for kind in Kind]), help="Another kind than the plan's."
+)
+@click.option(
+    "--key-store",
+    type=click.Choice(["pkcs11", "file"]),
+    help="Where the root key lives (default: pkcs11 where a module is found).",
+)
+@click.option(
+    "--keep", type=click.Path(path_type=Path), help="Keep everything there, or go on there."
+)
+def command(
+    plan: Path, auto: bool, plain: bool, kind: str | None, key_store: str | None, keep: Path | None
+) -> int:
+    """A whole practice ceremony on this machine, from fetch to a device's first request.
+
+    The factory becomes `rehearsal-<factory>`, API and token are replaced by practice ones.
+    """
+    arguments = [sys.executable, "-I", "-m", "ceremony.practice", str(plan)]
+    if auto or not (sys.stdin.isatty() and sys.stdout.isatty() or plain):
+        arguments.append("--auto")
+    arguments += ["--plain"] if plain else []
+    for name, value in (("--kind", kind), ("--key-store", key_store), ("--keep", keep)):
+        arguments += [name, str(value)] if value is not None else []
+    process = subprocess.Popen(arguments, env=dict(os.environ))
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            continue  # The practice got it too; wait for its last words.

@@ -1,0 +1,150 @@
+"""The state folder: one sub-folder a ceremony, found, begun, resumed."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from ceremony.config import PlanFile, parse
+from ceremony.core.text import show
+from ceremony.errors import CeremonyError, MediaError
+from ceremony.flow.closing import FINISHED
+from ceremony.flow.prompts import Step
+from ceremony.flow.room import Room, Services
+from ceremony.record.chain import SCHEMA, Line, read_lines, whole_lines
+from ceremony.record.journal import NAME as RECORD
+from ceremony.record.journal import Record
+
+PLAN = "plan.toml"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """One ceremony of the state folder.
+
+    Attributes:
+        finished: closed, and its evidence written.
+        problem: why its record cannot be read; `lines` is empty then.
+    """
+
+    directory: Path
+    lines: tuple[Line, ...]
+    finished: bool
+    problem: str = ""
+
+    @property
+    def plan_sha256(self) -> str:
+        """Of the plan it was begun with."""
+        return str(self.lines[0].data["plan_sha256"]) if self.lines else ""
+
+
+def ceremonies(state: Path) -> tuple[Held, ...]:
+    """Every ceremony of the folder, oldest first; a folder without a record is none."""
+    found = []
+    for directory in sorted(state.iterdir()):
+        record = directory / RECORD
+        if not record.is_file():
+            continue
+        try:
+            lines = read_lines(whole_lines(record.read_bytes()))
+            problem = ""
+        except CeremonyError as exc:
+            lines, problem = (), str(exc)
+        finished = (directory / FINISHED).exists()
+        found.append(Held(directory=directory, lines=lines, finished=finished, problem=problem))
+    return tuple(sorted(found, key=lambda held: held.lines[0].at if held.lines else ""))
+
+
+def begin(state: Path, plan_file: PlanFile, services: Services) -> Room:
+    """Makes a ceremony's folder, with a copy of the plan and the first line of its record.
+
+    Raises:
+        MediaError: `state.write`.
+    """
+    plan = plan_file.plan
+    suffix = services.randbytes(2).hex()
+    ceremony_id = f"{plan.kind.value}-{services.clock.now():%Y%m%d}-{suffix}"
+    before = [h for h in ceremonies(state) if h.finished and _factory(h) == plan.factory]
+    directory = state / ceremony_id
+    try:
+        directory.mkdir(mode=0o700)
+        _write(directory / PLAN, plan_file.raw)
+        record = Record.create(
+            directory,
+            services.clock,
+            {
+                "schema": SCHEMA,
+                "ceremony_id": ceremony_id,
+                "factory": plan.factory,
+                "kind": plan.kind.value,
+                "rehearsal": plan.rehearsal,
+                "plan_sha256": plan_file.fingerprint.hex,
+                "tool_version": services.tool.version,
+                "tool_sha256": services.tool.sha256,
+                "python": show(services.tool.python),
+                "previous_head": before[-1].lines[-1].fingerprint.hex if before else None,
+            },
+        )
+    except OSError as exc:
+        raise MediaError(
+            "state.write",
+            f"cannot make {show(str(directory))}: {exc.strerror}",
+            hint="Make room or choose another folder with --dir.",
+        ) from exc
+    return Room(plan_file=plan_file, directory=directory, record=record, services=services)
+
+
+def read_plan(directory: Path) -> PlanFile:
+    """The plan that a ceremony was begun with.
+
+    Raises:
+        MediaError: `state.plan`: it is missing, or not the one on record.
+    """
+    try:
+        return parse((directory / PLAN).read_bytes())
+    except OSError as exc:
+        raise _plan_error(directory) from exc
+
+
+def resume(directory: Path, plan_file: PlanFile, services: Services) -> Room:
+    """Opens a ceremony's record to go on with it."""
+    record = Record.open(directory, services.clock)
+    try:
+        if record.lines[0].data["plan_sha256"] != plan_file.fingerprint.hex:
+            raise _plan_error(directory)
+        room = Room(plan_file=plan_file, directory=directory, record=record, services=services)
+        if not record.closed:
+            room.append(
+                _last_step(record),
+                "reopen",
+                str(len(record.all("reopen")) + 1),
+                tool_version=services.tool.version,
+                tool_sha256=services.tool.sha256,
+            )
+    except BaseException:
+        record.close()
+        raise
+    return room
+
+
+def _last_step(record: Record) -> Step:
+    return Step(record.lines[-1].step)
+
+
+def _factory(held: Held) -> str:
+    return str(held.lines[0].data["factory"])
+
+
+def _plan_error(directory: Path) -> MediaError:
+    return MediaError(
+        "state.plan",
+        f"{show(str(directory / PLAN))} is missing, or not the plan on record",
+        hint="Restore the ceremony's folder from a copy.",
+    )
+
+
+def _write(path: Path, data: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())

@@ -1,0 +1,114 @@
+"""The real adapters behind the flow's ports."""
+
+import secrets
+import sys
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+
+from ceremony import __version__
+from ceremony.config import Plan, Token
+from ceremony.core.ports import Clock, KeyStore, Linter
+from ceremony.core.secret import Secret
+from ceremony.flow.prompts import CheckRow, Place
+from ceremony.flow.room import Tool
+from ceremony.offline import media
+from ceremony.offline.clock import SystemClock
+from ceremony.offline.preflight import network_up, preflight, tool_sha256
+
+
+class RealServices:
+    """What `ceremony.flow.room.Services` asks for, on a real laptop.
+
+    Args:
+        removed: environment variables that hardening removed.
+    """
+
+    def __init__(self, plan: Plan, removed: Sequence[str]) -> None:
+        self._plan = plan
+        self._removed = removed
+
+    @cached_property
+    def clock(self) -> Clock:
+        """The system's clock."""
+        return SystemClock()
+
+    @cached_property
+    def linter(self) -> Linter:
+        """Pkilint in a child, started when first asked for."""
+        from ceremony.offline.linting import PkilintLinter
+
+        return PkilintLinter()
+
+    @cached_property
+    def tool(self) -> Tool:
+        """This program."""
+        python = f"{sys.version.split()[0]} {sys.executable}"
+        return Tool(version=__version__, sha256=tool_sha256(), python=python)
+
+    def randbytes(self, count: int) -> bytes:
+        """From the operating system."""
+        return secrets.token_bytes(count)
+
+    def randbelow(self, bound: int) -> int:
+        """From the operating system."""
+        return secrets.randbelow(bound)
+
+    def new_passphrase(self) -> Secret:
+        """Words, 96 bits or more."""
+        from ceremony.keys.file import new_passphrase
+
+        return new_passphrase(secrets.token_bytes)
+
+    def token_store(self, token: Token) -> KeyStore:
+        """A session with that token, in a process of its own."""
+        from ceremony.keys.token import open_token
+
+        limits = self._plan.limits
+        return open_token(
+            token,
+            timeout_s=limits.token_timeout_s,
+            generate_timeout_s=limits.generate_timeout_s,
+        )
+
+    def file_store(self, path: Path) -> KeyStore:
+        """The key file at `path`."""
+        from ceremony.keys.file import FileKeyStore
+
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        return FileKeyStore(path)
+
+    def preflight(self, plan: Plan, directory: Path) -> tuple[CheckRow, ...]:
+        """Laptop, surroundings, token."""
+        from ceremony.keys.token import list_tokens
+
+        timeout_s = plan.limits.token_timeout_s
+        return preflight(
+            plan,
+            state=directory,
+            removed=self._removed,
+            tokens=lambda token: list_tokens(token, timeout_s=timeout_s),
+            now=self.clock.now(),
+        )
+
+    def network_up(self, plan: Plan) -> str | None:
+        """Why this laptop counts as connected."""
+        return network_up(plan, Path("/"))
+
+    def places(self, first: str | None) -> tuple[Place, ...]:
+        """Sticks, the plan's folder first."""
+        return media.candidates(first)
+
+    def verify_chain(
+        self, root: bytes, certificates: Mapping[str, tuple[str, bytes]], directory: Path
+    ) -> tuple[CheckRow, ...]:
+        """By the `openssl` command, where there is one."""
+        from ceremony.offline.openssl import verify_chain
+
+        return verify_chain(root, certificates, directory)
+
+    def close(self) -> None:
+        """Ends the linter's process."""
+        linter = self.__dict__.get("linter")
+        if linter is not None:
+            linter.close()

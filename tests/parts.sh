@@ -1,0 +1,25 @@
+#!/bin/sh
+# The real parts that tests need: tokens, OpenSSL, a terminal, QR and PDF readers.
+set -eu
+missing=""
+need() { command -v "$1" >/dev/null || missing="$missing $2"; }
+need softhsm2-util softhsm2
+need pkcs11-tool opensc
+need certutil libnss3-tools
+need openssl openssl
+need tmux tmux
+need curl curl
+need zbarimg zbar-tools
+need pdftoppm poppler-utils
+need cc gcc
+[ -e /usr/include/stdlib.h ] || missing="$missing libc6-dev"
+[ -z "$missing" ] && exit 0
+if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+    echo "error: the tests need:$missing" >&2
+    echo "hint: sudo apt-get install$missing" >&2
+    exit 2
+fi
+echo "setup: installing$missing"
+apt-get -qq update >/dev/null
+# shellcheck disable=SC2086
+DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $missing >/dev/null
