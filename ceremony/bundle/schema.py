@@ -10,10 +10,16 @@ from ceremony.config import Kind, Slot
 REQUEST_SCHEMA = "ceremony-request/1"
 UPLOAD_SCHEMA = "ceremony-upload/1"
 
-Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
-Decimal = Annotated[str, Meta(pattern=r"^[0-9]{1,60}$")]
-FileName = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
-Timestamp = Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
+Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
+Decimal = Annotated[str, Meta(pattern=r"^(0|[1-9][0-9]{0,59})\Z")]
+FileName = Annotated[str, Meta(pattern=r"^[a-z0-9_-][a-z0-9._-]{0,63}\Z")]
+Timestamp = Annotated[
+    str,
+    Meta(
+        pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+        r"T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z\Z"
+    ),
+]
 Short = Annotated[str, Meta(max_length=512)]
 
 
@@ -98,7 +104,7 @@ class CertificateEntry(Frozen, frozen=True):
     file: FileName
     subject: Short
     serial: Decimal
-    serial_hex: Annotated[str, Meta(pattern=r"^([0-9a-f]{2}){1,21}$")]
+    serial_hex: Annotated[str, Meta(pattern=r"^([0-9a-f]{2}){1,21}\Z")]
     sha256: Sha256
     spki_sha256: Sha256
     not_before: Timestamp
@@ -117,7 +123,7 @@ class Crl(Frozen, frozen=True):
 
     file: FileName
     sha256: Sha256
-    number: int
+    number: Annotated[int, Meta(ge=0)]
     entries: tuple[CrlEntry, ...]
 
 
@@ -128,7 +134,7 @@ class Manifest(Frozen, frozen=True):
     factory: Short
     api: Short
     kind: Kind
-    ceremony_id: Annotated[str, Meta(pattern=r"^[a-z0-9-]{1,40}$")]
+    ceremony_id: Annotated[str, Meta(pattern=r"^[a-z0-9-]{1,40}\Z")]
     rehearsal: bool
     created_at: Timestamp
     plan_sha256: Sha256

@@ -1,0 +1,147 @@
+"""The README.txt and fingerprints.txt of bundles: how to check everything with stock tools."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from ceremony.bundle.schema import Manifest, RequestDocument
+from ceremony.core.fingerprints import Fingerprint
+from ceremony.x509.certificate import Certificate
+
+_REHEARSAL: Final = (
+    "REHEARSAL: nothing in here is for a real Factory; the platform refuses it.",
+    "",
+)
+_SUMS: Final = (
+    "Is everything here as it was written, and nothing else?",
+    "",
+    "    sha256sum -c --strict SHA256SUMS",
+    "    ls",
+    "",
+    "The fingerprint of the bundle is the SHA-256 of SHA256SUMS. Compare it with the paper:",
+    "",
+    "    sha256sum SHA256SUMS",
+    "",
+)
+
+
+def request_readme(document: RequestDocument, files: Sequence[str]) -> bytes:
+    """README.txt of a request bundle.
+
+    Args:
+        document: the bundle's `request.json`.
+        files: names of the other files.
+    """
+    lines = [
+        f"Request bundle of the Factory {document.factory}, fetched at {document.fetched_at}.",
+        "",
+        *(_REHEARSAL if document.rehearsal else ()),
+        "It is carried into the room where the root key is: `ceremony` reads it there.",
+        "",
+        *_SUMS,
+        "What do the CSRs ask for, and are they signed with their own keys?",
+        "",
+    ]
+    lines += [
+        f"    openssl req -in {request.file} -noout -verify -text" for request in document.requests
+    ]
+    certificates = sorted(name for name in files if name.endswith(".pem"))
+    if certificates:
+        lines += ["", "What does the Factory have today?", ""]
+        lines += [
+            f"    openssl crl2pkcs7 -nocrl -certfile {name} | openssl pkcs7 -print_certs -noout"
+            for name in certificates
+        ]
+    return _text(lines)
+
+
+def upload_readme(manifest: Manifest, *, strict: bool) -> bytes:
+    """README.txt of an upload bundle.
+
+    Args:
+        manifest: the bundle's `manifest.json`.
+        strict: the root stands `openssl verify -x509_strict`; the OpenSSL recipe's does not.
+    """
+    lines = [
+        f"Upload bundle of the Factory {manifest.factory}, made at {manifest.created_at}",
+        f"in the ceremony {manifest.ceremony_id}.",
+        "",
+        *(_REHEARSAL if manifest.rehearsal else ()),
+        "It is carried to the online machine: `ceremony-online upload` checks it there, sends",
+        "payload.json, reads back what the platform then has, and compares. There is no private",
+        "key in here.",
+        "",
+        *_SUMS,
+        "Does every certificate come from the root?",
+        "",
+    ]
+    flags = "-x509_strict " if strict else ""
+    for entry in manifest.certificates:
+        purpose = "-purpose sslserver " if entry.role in {"tls", "est-tls"} else ""
+        lines.append(f"    openssl verify {flags}{purpose}-CAfile factory_ca.pem {entry.file}")
+    lines += ["", "What is in them, and what are their fingerprints (fingerprints.txt)?", ""]
+    lines += [
+        f"    openssl x509 -in {entry.file} -noout -text -fingerprint -sha256"
+        for entry in manifest.certificates
+    ]
+    lines += [*_keys(manifest), *_payload(manifest)]
+    return _text(lines)
+
+
+def _keys(manifest: Manifest) -> list[str]:
+    answered = {"tls": "tls.csr", "est-tls": "est-tls.csr", "online-ca": "online-ca.csr"}
+    pairs = [(e.file, answered[e.role]) for e in manifest.certificates if e.role in answered]
+    if not pairs:
+        return []
+    lines = [
+        "",
+        "Are they for the keys of the CSRs in the request bundle? The fingerprint of that bundle:",
+        f"    {manifest.request_sha256}",
+        "Each pair prints the same twice (REQUEST is the directory of the request bundle):",
+        "",
+    ]
+    for certificate, csr in pairs:
+        lines += [
+            f"    openssl x509 -in {certificate} -noout -pubkey | sha256sum",
+            f"    openssl req -in REQUEST/{csr} -noout -pubkey | sha256sum",
+        ]
+    return lines
+
+
+def _payload(manifest: Manifest) -> list[str]:
+    names = {"root": "root-crt", "tls": "tls-crt", "est-tls": "est-tls-crt"}
+    pairs = [(names[e.role], e.file) for e in manifest.certificates if e.role in names]
+    if any(e.role in {"online-ca", "local-ca"} for e in manifest.certificates):
+        pairs.append(("ca-crt", "device_ca_list.pem"))
+    lines = ["", "Is the body that is sent made of exactly these files (jq needed)?", ""]
+    lines += [f"    jq -j '.\"{key}\"' payload.json | cmp - {file}" for key, file in pairs]
+    return lines
+
+
+def fingerprints_text(certificates: Sequence[tuple[str, Certificate]]) -> bytes:
+    """fingerprints.txt: SHA-256 of each certificate's DER, as hex and as words.
+
+    Args:
+        certificates: file name and certificate.
+    """
+    lines = ["SHA-256 of the DER of each certificate, as hex and as words.", ""]
+    for file, certificate in certificates:
+        lines += [
+            file,
+            f"  subject  {certificate.subject}",
+            f"  serial   {certificate.serial_hex}",
+            f"  sha256   {certificate.fingerprint.hex}",
+            *(f"  {line}" for line in word_lines(certificate.fingerprint)),
+            "",
+        ]
+    return _text(lines[:-1])
+
+
+def word_lines(fingerprint: Fingerprint) -> tuple[str, ...]:
+    """Eight lines A to H: letter, eight hex digits, four words."""
+    return tuple(
+        f"{letter}  {group}  {' '.join(words)}" for letter, group, words in fingerprint.lines
+    )
+
+
+def _text(lines: Sequence[str]) -> bytes:
+    return ("\n".join(lines) + "\n").encode("ascii")
