@@ -1,0 +1,227 @@
+"""What the screens of all kinds of prompt share: surround, body, problem line, keys."""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar, cast
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.screen import Screen
+from textual.widget import Widget
+from textual.widgets import Input, Static
+
+from ceremony.flow.prompts import Answer, AnyPrompt, Command, Frame, Print
+from screens.body import TALL, BodyScroll, BodyView, Edge
+from screens.glyphs import guard
+from screens.layout import code_fits
+from screens.surround import Band, Footer, Header, Key, Sidebar, Title
+
+if TYPE_CHECKING:
+    from screens.app import Wizard
+
+P = TypeVar("P", bound=AnyPrompt)
+
+
+class FramedScreen(Screen[None]):
+    """A surround, and a stage inside it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = []
+
+    @property
+    def wizard(self) -> "Wizard":
+        """The app, by its own type."""
+        return cast("Wizard", self.app)
+
+
+class PromptScreen(FramedScreen, Generic[P]):
+    """One prompt of the flow; a subclass for each kind adds its input.
+
+    The body comes first: while there is more of it below, Enter reads on and answers
+    nothing. After an answer the screen takes no second one.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "proceed", show=False),
+        Binding("escape", "back", show=False),
+        Binding("question_mark", "help", show=False),
+        Binding("f1,ctrl+g", "help", show=False, priority=True),
+        Binding("f2,ctrl+x", "command('exception')", show=False, priority=True),
+        Binding("f3,ctrl+p", "command('pause')", show=False, priority=True),
+        Binding("f4,ctrl+o", "equivalent", show=False, priority=True),
+        Binding("f5,ctrl+r", "code", show=False, priority=True),
+        Binding("pagedown", "page(1)", show=False, priority=True),
+        Binding("pageup", "page(-1)", show=False, priority=True),
+        Binding("down", "line(1)", show=False),
+        Binding("up", "line(-1)", show=False),
+        Binding("space", "page(1)", show=False),
+    ]
+
+    reads_first: ClassVar[bool] = True
+    """Enter belongs to the body while there is more of it, not to an input."""
+
+    def __init__(self, prompt: P, frame: Frame, now: Callable[[], datetime]) -> None:
+        super().__init__()
+        self.prompt = prompt
+        self.frame = frame
+        self.answered = False
+        self._now = now
+
+    # --- drawing ---------------------------------------------------------------------
+
+    def compose(self) -> ComposeResult:
+        """Surround, then title, body, problem and the subclass's own input."""
+        prompt, frame = self.prompt, self.frame
+        if frame.rehearsal:
+            yield Band()
+        yield Header(frame, prompt.step, prompt.officer, self._now)
+        yield Sidebar(frame, prompt.step, prompt.officer, self._now)
+        yield Footer(self.keys)
+        with Vertical(id="stage") as stage:
+            if prompt.irreversible:
+                stage.add_class("-irreversible")
+                stage.border_title = Content(" IRREVERSIBLE ")
+                stage.border_subtitle = Content(" what follows cannot be undone ")
+            yield Title(prompt.title)
+            yield Edge(top=True)
+            with BodyScroll(id="scroll"):
+                yield BodyView(prompt.body)
+            yield Edge(top=False)
+            problem = guard(prompt.problem or "")
+            yield Static(Content(problem), id="problem", classes="" if problem else "-none")
+            yield from self.compose_input()
+
+    def compose_input(self) -> Iterable[Widget]:
+        """The widgets that take the answer; none by default."""
+        return ()
+
+    def on_mount(self) -> None:
+        """Subclasses set the focus here."""
+
+    def on_resize(self) -> None:
+        """The body gets the room that this terminal has."""
+        self.call_after_refresh(self.fit)
+
+    def fit(self) -> None:
+        """The input follows a short body; a long one gets what is left."""
+        stage, body = self.query_one("#stage"), self.query_one(BodyView)
+        scroll = self.query_one(BodyScroll)
+        others = sum(w.outer_size.height for w in stage.children if w.display and w is not scroll)
+        room = max(1, stage.content_size.height - others)
+        height = body.get_content_height(stage.size, stage.size, stage.content_size.width)
+        scroll.styles.height = min(room, height)
+        self.call_after_refresh(self.refresh_keys)
+
+    def problem(self, sentence: str) -> None:
+        """Says why an answer cannot be given yet."""
+        line = self.query_one("#problem", Static)
+        line.update(Content(guard(sentence)))
+        line.set_class(not sentence, "-none")
+        self.call_after_refresh(self.fit)
+
+    def refresh_keys(self) -> None:
+        """Draws the footer and the rules again."""
+        self.query_one(Footer).refresh()
+        for edge in self.query(Edge):
+            edge.refresh()
+
+    # --- keys ------------------------------------------------------------------------
+
+    def keys(self) -> Sequence[Key]:
+        """What can be done here, the first being what is next."""
+        if self.below and self.reads_first:
+            more: tuple[Key, ...] = (("Enter", "read on"),)
+        else:
+            more = self.actions()
+        code = (("F5 ^R", "QR code"),) if self.prints and not self._code_beside else ()
+        return (*more, *code, ("Esc", "back"))
+
+    def actions(self) -> tuple[Key, ...]:
+        """The keys that answer."""
+        return ()
+
+    @property
+    def below(self) -> int:
+        """Lines of the body not yet seen below."""
+        scroll = self.query_one(BodyScroll)
+        return max(0, round(scroll.max_scroll_y - scroll.scroll_target_y))
+
+    @property
+    def prints(self) -> tuple[Print, ...]:
+        """The fingerprints of the body."""
+        return tuple(block for block in self.prompt.body if isinstance(block, Print))
+
+    @property
+    def _code_beside(self) -> bool:
+        width = self.query_one(BodyView).size.width
+        return code_fits(width, tall=self.app.size.height >= TALL)
+
+    def read_on(self) -> bool:
+        """One page down if there is more below."""
+        if not self.below:
+            return False
+        self.action_page(1)
+        return True
+
+    def action_proceed(self) -> None:
+        """Reads on, then does what is next."""
+        if not self.read_on():
+            self.proceed()
+
+    def proceed(self) -> None:
+        """What Enter does once all was read; nothing by default."""
+
+    def action_page(self, direction: int) -> None:
+        """Moves the body by a page less one line."""
+        scroll = self.query_one(BodyScroll)
+        self.action_line(direction * max(1, scroll.size.height - 1))
+
+    def action_line(self, lines: int) -> None:
+        """Moves the body."""
+        scroll = self.query_one(BodyScroll)
+        scroll.scroll_to(y=scroll.scroll_target_y + lines, animate=False)
+        self.refresh_keys()
+
+    def action_back(self) -> None:
+        """Esc."""
+        self.answer(Command.BACK)
+
+    def action_command(self, name: str) -> None:
+        """F2 and F3."""
+        self.answer(Command(name))
+
+    def action_help(self) -> None:
+        """The "what if" text."""
+        from screens.panes import HelpScreen
+
+        self.app.push_screen(HelpScreen(self.prompt.help))
+
+    def action_equivalent(self) -> None:
+        """The same by hand."""
+        from screens.panes import CommandScreen
+
+        self.app.push_screen(CommandScreen(self.prompt.command))
+
+    def action_code(self) -> None:
+        """The QR codes of this body, one after the other."""
+        from screens.panes import CodeScreen
+
+        if self.prints:
+            self.app.push_screen(CodeScreen(self.prints))
+
+    # --- answering -------------------------------------------------------------------
+
+    def answer(self, answer: Answer | Command) -> None:
+        """Gives the one answer; nothing typed stays behind."""
+        if self.answered:
+            return
+        self.answered = True
+        self.forget()
+        self.set_focus(None)
+        self.wizard.answer(answer)
+
+    def forget(self) -> None:
+        """Empties every input."""
+        for line in self.query(Input):
+            line.value = ""
