@@ -57,23 +57,25 @@ class HostNames:
     est: str
 
     @classmethod
-    def of(cls, identity: str) -> "HostNames":
+    def of(cls, identity: str, suffix: str) -> "HostNames":
         """The names for a gateway id."""
         return cls(
-            gateway=f"{identity}.ota-lite.foundries.io",
-            ostree=f"{identity}.ostree.foundries.io",
-            est=f"{identity}.est.foundries.io",
+            gateway=f"{identity}.ota-lite.{suffix}",
+            ostree=f"{identity}.ostree.{suffix}",
+            est=f"{identity}.est.{suffix}",
         )
 
 
 class Authority:
     """GET, POST and PATCH of ``/certs/`` over a `Store`."""
 
-    def __init__(self, store: Store, factory: str, users: tuple[User, ...]) -> None:
+    def __init__(
+        self, store: Store, factory: str, users: tuple[User, ...], host_suffix: str
+    ) -> None:
         self.store = store
         self.factory = factory
         self.users = users
-        self.names = HostNames.of(store.state["id"])
+        self.names = HostNames.of(store.state["id"], host_suffix)
 
     # --- POST ---------------------------------------------------------------------
 
@@ -258,7 +260,7 @@ class Authority:
 
     def _is_posted(self, slot: KeySlot, certificate: x509.Certificate) -> bool:
         posted = self.store.state["posted"].get(slot)
-        return posted == spki_of(certificate.public_key()).hex()
+        return bool(posted == spki_of(certificate.public_key()).hex())
 
     # --- what others ask ----------------------------------------------------------
 

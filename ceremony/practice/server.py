@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import select
 import socket
 import socketserver
 import ssl
@@ -170,11 +169,6 @@ class Handler(BaseHTTPRequestHandler):
     def hang_up(self) -> None:
         """Ends the connection after what was sent."""
         self.close_connection = True
-
-    def peer_is_gone(self) -> bool:
-        """Whether the client closed its end."""
-        readable, _, _ = select.select([self.connection], [], [], 0)
-        return bool(readable)
 
     def _body(self) -> bytes:
         length = self.headers.get("Content-Length", "0")
