@@ -1,0 +1,1 @@
+"""Paper: the script, the report and sheets of words, as HTML, plain text and PDF."""

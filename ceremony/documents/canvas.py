@@ -1,0 +1,234 @@
+"""A4 pages to draw on: fonts, wrapping, rows that break over pages, header and footer.
+
+Lengths are millimetres, sizes of type are points. Core fonts only: nothing is embedded.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import Enum
+
+from ceremony.documents.model import Document, printable
+
+WIDTH, HEIGHT = 210.0, 297.0
+LEFT, TOP, BOTTOM = 18.0, 24.0, 277.0
+ROOM = WIDTH - 2 * LEFT
+_POINT = 25.4 / 72
+_PAD = 1.3
+_NO_DATE = datetime(1970, 1, 1, tzinfo=UTC)
+_ACROSS_SIZE = 84
+
+
+class Face(Enum):
+    """The faces in use: family and style of a PDF core font."""
+
+    SANS = ("Helvetica", "")
+    BOLD = ("Helvetica", "B")
+    MONO = ("Courier", "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Type:
+    """A face at a size."""
+
+    face: Face = Face.SANS
+    size: float = 9.2
+
+    @property
+    def leading(self) -> float:
+        """From one line to the next."""
+        return self.size * _POINT * 1.34
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """Text of one cell, its width, and how it is set."""
+
+    text: str
+    width: float
+    type: Type = Type()
+
+
+class Canvas:
+    """Pages of one document.
+
+    Args:
+        pages: how many there will be, for "page n of m"; 0 while they are counted.
+    """
+
+    def __init__(self, document: Document, pages: int) -> None:
+        from fpdf import FPDF
+
+        self._document = document
+        self._pages = pages
+        self._pdf = FPDF(format="A4", unit="mm")
+        self._pdf.set_auto_page_break(False)
+        self._pdf.set_creation_date(document.created or _NO_DATE)
+        self._pdf.set_title(printable(document.title))
+        self._pdf.set_creator("ceremony")
+        self._pdf.set_lang("en")
+        self.y = TOP
+        self.new_page()
+
+    @property
+    def page(self) -> int:
+        """The number of the page that is being drawn, 1 for the first."""
+        return int(self._pdf.page_no())
+
+    def finish(self) -> bytes:
+        """The PDF file."""
+        return bytes(self._pdf.output())
+
+    def new_page(self) -> None:
+        """Starts a page: the mark across it, its header, its footer."""
+        self._pdf.add_page()
+        self._across()
+        small = Type(size=7.6)
+        bold = Type(face=Face.BOLD, size=7.6)
+        marks = "   ".join(self._document.marks)
+        self.text(LEFT, 14, self._document.title, small)
+        self.text(WIDTH - LEFT - self.width(marks, bold), 14, marks, bold)
+        self.rule(15.6, 0.25)
+        self.rule(283, 0.25)
+        number = f"Page {self.page} of {self._pages}"
+        self.text(LEFT, 287, self._document.footer, small)
+        self.text(WIDTH - LEFT - self.width(number, small), 287, number, small)
+        self.y = TOP
+
+    def break_page(self) -> None:
+        """Starts a page, unless this one is still empty."""
+        if self.y > TOP:
+            self.new_page()
+
+    def need(self, height: float) -> bool:
+        """Starts a page if `height` does not fit any more; tells whether it did."""
+        if self.y + height <= BOTTOM or self.y == TOP:
+            return False
+        self.new_page()
+        return True
+
+    def _across(self) -> None:
+        if not self._document.marks:
+            return
+        type_ = Type(face=Face.BOLD, size=_ACROSS_SIZE)
+        mark = self._document.marks[0]
+        self._pdf.set_text_color(236)
+        with self._pdf.rotation(52, WIDTH / 2, HEIGHT / 2):
+            self.text((WIDTH - self.width(mark, type_)) / 2, HEIGHT / 2 + 10, mark, type_)
+        self._pdf.set_text_color(0)
+
+    def width(self, text: str, type_: Type) -> float:
+        """How wide a line is."""
+        self._set(type_)
+        return float(self._pdf.get_string_width(printable(text)))
+
+    def _set(self, type_: Type) -> None:
+        family, style = type_.face.value
+        self._pdf.set_font(family, style, type_.size)
+
+    def text(self, x: float, baseline: float, text: str, type_: Type) -> None:
+        """One line of text."""
+        self._set(type_)
+        if text:
+            self._pdf.text(x, baseline, printable(text))
+
+    def rule(
+        self, y: float, weight: float = 0.2, x: float = LEFT, width: float = ROOM, grey: int = 0
+    ) -> None:
+        """A horizontal line."""
+        self._pdf.set_line_width(weight)
+        self._pdf.set_draw_color(grey)
+        self._pdf.line(x, y, x + width, y)
+
+    def upright(self, x: float, top: float, bottom: float, grey: int = 0) -> None:
+        """A thin vertical line."""
+        self._pdf.set_line_width(0.15)
+        self._pdf.set_draw_color(grey)
+        self._pdf.line(x, top, x, bottom)
+
+    def frame(self, x: float, y: float, width: float, height: float, weight: float = 0.3) -> None:
+        """An empty black rectangle."""
+        self._pdf.set_line_width(weight)
+        self._pdf.set_draw_color(0)
+        self._pdf.rect(x, y, width, height)
+
+    def fill(self, x: float, y: float, width: float, height: float, grey: int = 0) -> None:
+        """A filled rectangle, 0 black to 255 white."""
+        self._pdf.set_fill_color(grey)
+        self._pdf.rect(x, y, width, height, style="F")
+
+    def wrap(self, text: str, width: float, type_: Type) -> list[str]:
+        """Lines that fit `width`; a word that is longer is broken where it is full."""
+        lines: list[str] = []
+        line = ""
+        for word in printable(text).split(" "):
+            longer = f"{line} {word}" if line else word
+            if self.width(longer, type_) <= width:
+                line = longer
+                continue
+            if line:
+                lines.append(line)
+            line = word
+            while self.width(line, type_) > width:
+                fits = self._fitting(line, width, type_)
+                lines.append(line[:fits])
+                line = line[fits:]
+        return [*lines, line]
+
+    def _fitting(self, word: str, width: float, type_: Type) -> int:
+        count = 1
+        while count < len(word) and self.width(word[: count + 1], type_) <= width:
+            count += 1
+        return count
+
+    def lines(self, lines: Sequence[str], x: float, y: float, type_: Type) -> None:
+        """Lines one under the other; `y` is the top of the first."""
+        for at, line in enumerate(lines):
+            self.text(x, y + at * type_.leading + type_.size * _POINT, line, type_)
+
+    def running(self, text: str, type_: Type, x: float = LEFT, width: float = ROOM) -> None:
+        """A paragraph at the cursor, over page ends where it must."""
+        for line in self.wrap(text, width, type_):
+            self.need(type_.leading)
+            self.lines([line], x, self.y, type_)
+            self.y += type_.leading
+
+    def row(
+        self,
+        cells: Sequence[Cell],
+        *,
+        least: float = 0,
+        grey: int = 150,
+        uprights: bool = False,
+        header: Callable[[], None] | None = None,
+    ) -> None:
+        """One row of a table at the cursor, with a rule below.
+
+        Args:
+            cells: from left to right.
+            least: height of a row with little text.
+            grey: of the rule.
+            uprights: lines between the cells.
+            header: drawn again at the top of each further page.
+        """
+        wrapped = [self.wrap(cell.text, cell.width - 2 * _PAD, cell.type) for cell in cells]
+        leading = max(cell.type.leading for cell in cells)
+        most = int((BOTTOM - TOP - 20) / leading)
+        for start in range(0, max(map(len, wrapped)), most):
+            part = [lines[start : start + most] for lines in wrapped]
+            height = max(least, max(map(len, part)) * leading + 2 * _PAD)
+            if self.need(height) and header is not None:
+                header()
+            self._row(cells, part, height, uprights)
+            self.rule(self.y, 0.15, LEFT, sum(cell.width for cell in cells), grey)
+
+    def _row(
+        self, cells: Sequence[Cell], lines: list[list[str]], height: float, uprights: bool
+    ) -> None:
+        x = LEFT
+        for at, (cell, part) in enumerate(zip(cells, lines, strict=True)):
+            if uprights and at:
+                self.upright(x, self.y, self.y + height, 190)
+            self.lines(part, x + _PAD, self.y + _PAD, cell.type)
+            x += cell.width
+        self.y += height
