@@ -19,7 +19,10 @@ from ceremony.x509.csr import Csr, CsrRules, read_csr
 
 FACTORY = "acme-fleet"
 BEGIN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-ECDSA_SHA256 = der.sequence((der.encode_oid("1.2.840.10045.4.3.2"),))
+ALGORITHMS = {
+    Curve.P256: der.sequence((der.encode_oid("1.2.840.10045.4.3.2"),)),
+    Curve.P384: der.sequence((der.encode_oid("1.2.840.10045.4.3.3"),)),
+}
 EXTENSION_REQUEST = "1.2.840.113549.1.9.14"
 CURVES = {Curve.P256: ec.SECP256R1(), Curve.P384: ec.SECP384R1()}
 DIGESTS = {Curve.P256: hashes.SHA256(), Curve.P384: hashes.SHA384()}
@@ -69,7 +72,6 @@ def write_csr(
     *,
     spki: bytes | None = None,
     more: tuple[bytes, ...] = (),
-    algorithm: bytes = ECDSA_SHA256,
     version: bytes = b"\x02\x01\x00",
 ) -> bytes:
     attributes = more
@@ -80,7 +82,7 @@ def write_csr(
         (version, subject, spki or key.spki, der.encode(der.context(0), b"".join(attributes)))
     )
     signature = der.encode(der.BIT_STRING, b"\x00" + key.sign(body))
-    return der.sequence((body, algorithm, signature))
+    return der.sequence((body, ALGORITHMS[key.curve], signature))
 
 
 def issue(content: issuing.Content, key: Key) -> Certificate:

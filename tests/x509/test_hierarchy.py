@@ -120,7 +120,10 @@ def test_pkilint_finds_nothing_in_our_certificates(hierarchy) -> None:
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_pkilint_finds_the_recipe_root(make: type) -> None:
     found = _lint(make.hierarchy(profile="openssl-recipe").root.der)
-    assert found == ["pkix.basic_constraints_not_critical"]
+    assert found == [
+        "pkix.basic_constraints_extension_not_critical",
+        "pkix.key_usage_extension_not_critical",
+    ]
 
 
 def test_the_verifier_of_cryptography_accepts_the_gateway(hierarchy) -> None:
