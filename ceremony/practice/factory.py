@@ -30,9 +30,10 @@ class PracticeFactory:
     """A stand-in for the Factory API and its gateway. Use as a context manager.
 
     Args:
-        directory: its state goes to ``directory/factory/``, and is found there again.
+        directory: its state goes here, and is found here again.
         factory: the Factory's name.
-        users: the first of them is who calls; without any, two of its own.
+        users: with their user ids alone if that is enough; the first of them is who calls.
+            Without any, two of its own.
         token: API token; None keeps the one of before, or makes one.
         tls: the API speaks https, under a CA of its own.
         port: of the API; 0 takes a free one.
@@ -49,20 +50,20 @@ class PracticeFactory:
         directory: Path,
         *,
         factory: str,
-        users: Sequence[User] = (),
+        users: Sequence[User | str] = (),
         token: str | None = None,
         tls: bool = False,
         port: int = 0,
         host_suffix: str = "foundries.io",
     ) -> None:
-        self.folder = directory / "factory"
+        self.folder = directory
         self.factory = factory
         self.store = Store(self.folder)
         self.faults = Faults()
         self.token_file = self.folder / "token"
         self.token = self._token(token)
-        users = tuple(users) or DEFAULT_USERS
-        self.authority = Authority(self.store, factory, users, host_suffix)
+        known = tuple(map(_user, users)) or DEFAULT_USERS
+        self.authority = Authority(self.store, factory, known, host_suffix)
         self.devices = Devices(self.store, self.authority)
         self._context: ssl.SSLContext | None = None
         self.ca_file: Path | None = None
@@ -143,3 +144,7 @@ def _started(server: _S | None) -> _S:
     if server is None:
         raise RuntimeError("the practice Factory is not started")
     return server
+
+
+def _user(user: User | str) -> User:
+    return user if isinstance(user, User) else User(polis_id=user, name="Practice Owner")

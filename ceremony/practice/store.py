@@ -36,7 +36,7 @@ def spki_of(key: PublicKey) -> bytes:
 
 
 class Store:
-    """The folder ``DIR/factory``.
+    """The folder of a practice Factory.
 
     ``certs.json`` is the body that GET answers, and is absent while no root is set;
     ``state.json`` holds the gateway's id, the keys posted last, revoked serials and logins;
