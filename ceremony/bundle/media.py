@@ -165,6 +165,17 @@ def refuse_private_key(name: str, data: bytes) -> None:
         )
 
 
+def no_private_key(files: Mapping[str, bytes]) -> str:
+    """`refuse_private_key` over all files; the sentence says how many.
+
+    Raises:
+        MediaError: `media.private_key`.
+    """
+    for name, data in files.items():
+        refuse_private_key(name, data)
+    return f"no private key in any of {len(files)} files"
+
+
 def _list(handle: int) -> list[str]:
     names: list[str] = []
     try:

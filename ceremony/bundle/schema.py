@@ -1,14 +1,14 @@
 """`request.json` and `manifest.json` as frozen values (house: what crosses the gap)."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta
 
 from ceremony.config import Kind, Slot
 
-REQUEST_SCHEMA = "ceremony-request/1"
-UPLOAD_SCHEMA = "ceremony-upload/1"
+REQUEST_SCHEMA: Final = "ceremony-request/1"
+UPLOAD_SCHEMA: Final = "ceremony-upload/1"
 
 Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 Decimal = Annotated[str, Meta(pattern=r"^(0|[1-9][0-9]{0,59})\Z")]

@@ -5,50 +5,32 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final, cast
 
+from ceremony.bundle.checking import check_upload_files, require
+from ceremony.bundle.contents import (
+    DEVICE_CA_LIST,
+    DEVICE_CA_ROLES,
+    MANIFEST,
+    ORDER,
+    PAYLOAD,
+    Issued,
+    entry_of,
+    file_of,
+    payload_of,
+)
 from ceremony.bundle.documents import decode, encode
 from ceremony.bundle.media import MAX_ENTRIES, README, SUMS, read_directory
-from ceremony.bundle.qr import qr_png, qr_svg
-from ceremony.bundle.readme import fingerprints_text, upload_readme
-from ceremony.bundle.schema import UPLOAD_SCHEMA, CertificateEntry, Manifest, Payload
-from ceremony.bundle.schema import Role as RoleText
+from ceremony.bundle.pictures import draw
+from ceremony.bundle.readme import upload_readme
+from ceremony.bundle.schema import UPLOAD_SCHEMA, Manifest, Payload
 from ceremony.bundle.sums import format_sums
 from ceremony.config import Plan
 from ceremony.core.fingerprints import Fingerprint
 from ceremony.core.times import format_time
-from ceremony.x509.certificate import Certificate
+from ceremony.x509.certificate import Certificate, read_certificate
 from ceremony.x509.pem import CERTIFICATE, write_pem
-from ceremony.x509.profiles import Role
 
-MANIFEST: Final = "manifest.json"
-PAYLOAD: Final = "payload.json"
-FINGERPRINTS: Final = "fingerprints.txt"
-ROOT: Final = "factory_ca.pem"
-DEVICE_CA_LIST: Final = "device_ca_list.pem"
-CRL: Final = "crl.pem"
-
-_FILES: Final = {
-    Role.ROOT: ROOT,
-    Role.TLS: "tls.pem",
-    Role.EST_TLS: "est-tls.pem",
-    Role.ONLINE_CA: "online_ca.pem",
-}
-_ORDER: Final = (Role.ROOT, Role.TLS, Role.EST_TLS, Role.ONLINE_CA, Role.LOCAL_CA)
-DEVICE_CA_ROLES: Final = frozenset({"online-ca", "local-ca"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Issued:
-    """One certificate of the ceremony.
-
-    Attributes:
-        name: the local CA's name; the role for all others.
-    """
-
-    role: Role
-    name: str
-    certificate: Certificate
+__all__ = ["Issued", "UploadBundle", "parse_upload", "read_upload", "upload_files", "upload_name"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,11 +47,6 @@ class UploadBundle:
     fingerprint: Fingerprint
     files: Mapping[str, bytes]
     certificates: Mapping[str, Certificate]
-
-
-def file_of(role: str, name: str) -> str:
-    """The certificate's file in the bundle, e.g. ``local_ca-line-1.pem``."""
-    return _FILES.get(Role(role), f"local_ca-{name}.pem")
 
 
 def upload_name(factory: str, ceremony_id: str) -> str:
@@ -104,9 +81,7 @@ def upload_files(
     Raises:
         VerificationError: the reader would refuse this bundle.
     """
-    from ceremony.bundle.checking import check_upload_files, require
-
-    ordered = sorted(issued, key=lambda one: (_ORDER.index(one.role), one.name))
+    ordered = sorted(issued, key=lambda one: (ORDER.index(one.role), one.name))
     pems = {
         file_of(one.role, one.name): write_pem(one.certificate.der, CERTIFICATE) for one in ordered
     }
@@ -131,7 +106,7 @@ def upload_files(
     )
     files[MANIFEST] = encode(manifest)
     files[PAYLOAD] = encode(payload_of(files))
-    files.update(pictures({file_of(one.role, one.name): one.certificate for one in ordered}))
+    files.update(draw({file_of(one.role, one.name): one.certificate for one in ordered}))
     files[README] = upload_readme(manifest, strict=plan.root.profile == "strict")
     files[SUMS] = format_sums(files)
     if len(files) > MAX_ENTRIES:
@@ -140,61 +115,12 @@ def upload_files(
     return MappingProxyType(dict(sorted(files.items())))
 
 
-def entry_of(one: Issued) -> CertificateEntry:
-    """What the manifest says of a certificate."""
-    certificate = one.certificate
-    return CertificateEntry(
-        role=cast("RoleText", one.role.value),
-        name=one.name,
-        file=file_of(one.role, one.name),
-        subject=certificate.subject,
-        serial=str(certificate.serial),
-        serial_hex=certificate.serial_hex,
-        sha256=certificate.fingerprint.hex,
-        spki_sha256=certificate.spki_sha256.hex,
-        not_before=format_time(certificate.not_before),
-        not_after=format_time(certificate.not_after),
-    )
-
-
-def payload_of(files: Mapping[str, bytes]) -> Payload:
-    """The PATCH body that follows from the PEM files; a file that is absent is not sent."""
-
-    def text(file: str) -> str | None:
-        return files[file].decode("ascii") if file in files else None
-
-    return Payload(
-        root_crt=text(ROOT),
-        tls_crt=text(_FILES[Role.TLS]),
-        ca_crt=text(DEVICE_CA_LIST),
-        est_tls_crt=text(_FILES[Role.EST_TLS]),
-        ca_revoke_crl=text(CRL),
-    )
-
-
-def pictures(certificates: Mapping[str, Certificate]) -> dict[str, bytes]:
-    """fingerprints.txt and the QR codes.
-
-    Args:
-        certificates: by file name, in the manifest's order.
-    """
-    found = {FINGERPRINTS: fingerprints_text(tuple(certificates.items()))}
-    for file, certificate in certificates.items():
-        text = certificate.fingerprint.hex.upper()
-        found[f"qr-{file}.svg"] = qr_svg(text)
-        found[f"qr-{file}.png"] = qr_png(text)
-    return found
-
-
 def parse_upload(files: Mapping[str, bytes]) -> UploadBundle:
     """Checks the files of an upload bundle, and gives them as values.
 
     Raises:
         VerificationError: the code of the first check that failed.
     """
-    from ceremony.bundle.checking import check_upload_files, require
-    from ceremony.x509.certificate import read_certificate
-
     require(check_upload_files(files))
     manifest = decode(files[MANIFEST], Manifest, MANIFEST)
     certificates = {

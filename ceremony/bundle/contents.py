@@ -1,0 +1,83 @@
+"""What an upload bundle is made of: names, and the files that follow from other files."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, cast
+
+from ceremony.bundle.schema import CertificateEntry, Payload
+from ceremony.bundle.schema import Role as RoleText
+from ceremony.core.times import format_time
+from ceremony.x509.certificate import Certificate
+from ceremony.x509.profiles import Role
+
+MANIFEST: Final = "manifest.json"
+PAYLOAD: Final = "payload.json"
+ROOT: Final = "factory_ca.pem"
+DEVICE_CA_LIST: Final = "device_ca_list.pem"
+CRL: Final = "crl.pem"
+
+_FILES: Final = {
+    Role.ROOT: ROOT,
+    Role.TLS: "tls.pem",
+    Role.EST_TLS: "est-tls.pem",
+    Role.ONLINE_CA: "online_ca.pem",
+}
+_LOCAL_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}\Z")
+ORDER: Final = (Role.ROOT, Role.TLS, Role.EST_TLS, Role.ONLINE_CA, Role.LOCAL_CA)
+DEVICE_CA_ROLES: Final = frozenset({"online-ca", "local-ca"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issued:
+    """One certificate of the ceremony.
+
+    Attributes:
+        name: the local CA's name; the role for all others.
+    """
+
+    role: Role
+    name: str
+    certificate: Certificate
+
+
+def file_of(role: str, name: str) -> str:
+    """The certificate's file in the bundle, e.g. ``local_ca-line-1.pem``."""
+    return _FILES.get(Role(role), f"local_ca-{name}.pem")
+
+
+def is_local_name(name: str) -> bool:
+    """Whether a local CA may be called that: not like a role, as both are keys of one map."""
+    return bool(_LOCAL_NAME.match(name)) and name not in {role.value for role in Role}
+
+
+def entry_of(one: Issued) -> CertificateEntry:
+    """What the manifest says of a certificate."""
+    certificate = one.certificate
+    return CertificateEntry(
+        role=cast("RoleText", one.role.value),
+        name=one.name,
+        file=file_of(one.role, one.name),
+        subject=certificate.subject,
+        serial=str(certificate.serial),
+        serial_hex=certificate.serial_hex,
+        sha256=certificate.fingerprint.hex,
+        spki_sha256=certificate.spki_sha256.hex,
+        not_before=format_time(certificate.not_before),
+        not_after=format_time(certificate.not_after),
+    )
+
+
+def payload_of(files: Mapping[str, bytes]) -> Payload:
+    """The PATCH body that follows from the PEM files; a file that is absent is not sent."""
+
+    def text(file: str) -> str | None:
+        return files[file].decode("ascii") if file in files else None
+
+    return Payload(
+        root_crt=text(ROOT),
+        tls_crt=text(_FILES[Role.TLS]),
+        ca_crt=text(DEVICE_CA_LIST),
+        est_tls_crt=text(_FILES[Role.EST_TLS]),
+        ca_revoke_crl=text(CRL),
+    )

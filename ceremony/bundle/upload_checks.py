@@ -1,0 +1,302 @@
+"""The checks of upload bundles: before anything is sent, and for `verify`.
+
+Each function here that is named like a check raises what is wrong, and returns what is
+right as a sentence. The order is that of the numbers people see.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from ceremony.bundle import contents, pictures
+from ceremony.bundle.documents import decode, read_tree, refuse_field
+from ceremony.bundle.marks import check_marks
+from ceremony.bundle.media import README, SUMS, no_private_key
+from ceremony.bundle.request import RequestBundle
+from ceremony.bundle.schema import CertificateEntry, Manifest
+from ceremony.bundle.sums import verify_sums
+from ceremony.bundle.verdicts import (
+    Check,
+    UncheckedError,
+    check_expected,
+    refuse_findings,
+    run,
+)
+from ceremony.config import Kind, Slot
+from ceremony.core.findings import errors, warnings
+from ceremony.core.fingerprints import Fingerprint
+from ceremony.core.text import show
+from ceremony.core.times import format_time, parse_time
+from ceremony.errors import VerificationError
+from ceremony.x509.certificate import Certificate, read_certificate
+from ceremony.x509.checks import check_certificate, check_chain
+from ceremony.x509.pem import CERTIFICATE, read_pem, read_pem_list
+from ceremony.x509.profiles import Role
+
+_HINT: Final = "Do not use this bundle; export it again, to another medium."
+
+
+@dataclass(kw_only=True)
+class _UploadCase:
+    files: Mapping[str, bytes]
+    request: RequestBundle | None
+    expect: Fingerprint | None
+    at: datetime | None
+    read: Manifest | None = None
+    certificates: dict[str, Certificate] = field(default_factory=dict)
+
+    @property
+    def manifest(self) -> Manifest:
+        if self.read is None:
+            raise UncheckedError("manifest.json could not be read")
+        return self.read
+
+    def each(self) -> Iterator[tuple[CertificateEntry, Certificate]]:
+        """The certificates with their entries; all of them or none."""
+        entries = self.manifest.certificates
+        if len(self.certificates) != len(entries):
+            raise UncheckedError("not every certificate could be read")
+        for entry in entries:
+            yield entry, self.certificates[entry.name]
+
+    def role(self, role: str) -> Certificate | None:
+        return next((one for entry, one in self.each() if entry.role == role), None)
+
+
+def check_upload_files(
+    files: Mapping[str, bytes],
+    request: RequestBundle | None = None,
+    expect: Fingerprint | None = None,
+    at: datetime | None = None,
+) -> tuple[Check, ...]:
+    """The checks of an upload bundle.
+
+    Args:
+        files: as read from the medium.
+        request: the request that it should answer.
+        expect: the fingerprint on paper.
+        at: the present, aware; dates are not compared with it when None.
+    """
+    return run(_UploadCase(files=files, request=request, expect=expect, at=at), _UPLOAD_CHECKS)
+
+
+def _upload_sums(case: _UploadCase) -> str:
+    verify_sums(case.files)
+    return f"all {len(case.files) - 1} files are listed and have their SHA-256"
+
+
+def _manifest(case: _UploadCase) -> str:
+    name = contents.MANIFEST
+    if name not in case.files:
+        raise _refuse("upload.file_missing", f"there is no {name}")
+    found = decode(case.files[name], Manifest, name)
+    names: set[str] = set()
+    for index, entry in enumerate(found.certificates):
+        path = f"$.certificates[{index}]"
+        if entry.name in names:
+            refuse_field(name, f"{path}.name", "stands there twice")
+        if (entry.role == "local-ca") is not contents.is_local_name(entry.name) or (
+            entry.role != "local-ca" and entry.name != entry.role
+        ):
+            refuse_field(name, f"{path}.name", "expected the role, or a local CA's own name")
+        if entry.file != contents.file_of(entry.role, entry.name):
+            refuse_field(
+                name, f"{path}.file", f"expected {contents.file_of(entry.role, entry.name)}"
+            )
+        names.add(entry.name)
+    if found.kind is Kind.CREATE and "root" not in names:
+        refuse_field(name, "$.certificates", "there is no root")
+    if found.kind is Kind.CREATE and found.crl is not None:
+        refuse_field(name, "$.crl", "a first ceremony has no CRL")
+    case.read = found
+    return f"{name} is as its schema says: {len(names)} certificates, kind {found.kind.value}"
+
+
+def _marks(case: _UploadCase) -> str:
+    found = case.manifest
+    check_marks(
+        contents.MANIFEST,
+        factory=found.factory,
+        api=found.api,
+        rehearsal=found.rehearsal,
+        time=("created_at", found.created_at),
+    )
+    return f"factory {found.factory}: {'a rehearsal' if found.rehearsal else 'not a rehearsal'}"
+
+
+def _file_set(case: _UploadCase) -> str:
+    wanted = {contents.MANIFEST, contents.PAYLOAD, pictures.FINGERPRINTS, README, SUMS}
+    for entry in case.manifest.certificates:
+        wanted |= {entry.file, f"qr-{entry.file}.svg", f"qr-{entry.file}.png"}
+        if entry.role in contents.DEVICE_CA_ROLES:
+            wanted.add(contents.DEVICE_CA_LIST)
+    for name in sorted(wanted - set(case.files)):
+        raise _refuse("upload.file_missing", f"there is no {name}")
+    for name in sorted(set(case.files) - wanted):
+        raise _refuse("upload.file_extra", f"{show(name)} does not belong to the bundle")
+    return "the files that the manifest names are there, and no other"
+
+
+def _entries(case: _UploadCase) -> str:
+    for index, entry in enumerate(case.manifest.certificates):
+        if entry.file not in case.files:
+            raise UncheckedError(f"there is no {entry.file}")
+        one = read_certificate(
+            read_pem(case.files[entry.file], CERTIFICATE, entry.file), entry.file
+        )
+        for key, said, found in (
+            ("subject", entry.subject, one.subject),
+            ("serial", entry.serial, str(one.serial)),
+            ("serial_hex", entry.serial_hex, one.serial_hex),
+            ("sha256", entry.sha256, one.fingerprint.hex),
+            ("spki_sha256", entry.spki_sha256, one.spki_sha256.hex),
+            ("not_before", entry.not_before, format_time(one.not_before)),
+            ("not_after", entry.not_after, format_time(one.not_after)),
+        ):
+            if said != found:
+                path = f"$.certificates[{index}].{key}"
+                refuse_field(contents.MANIFEST, path, f"is not that of {entry.file}")
+        case.certificates[entry.name] = one
+    return "every certificate is the one that the manifest describes"
+
+
+def _device_ca_list(case: _UploadCase) -> str:
+    wanted = [one.der for entry, one in case.each() if entry.role in contents.DEVICE_CA_ROLES]
+    name = contents.DEVICE_CA_LIST
+    if not wanted and name not in case.files:
+        return "no device CA, and no list of them"
+    if name not in case.files:
+        raise _refuse("upload.device_ca_list", f"there is no {name}")
+    found = read_pem_list(case.files[name], CERTIFICATE, name)
+    if len(set(found)) != len(found) or not set(wanted) <= set(found):
+        raise _refuse("upload.device_ca_list", f"{name} lacks or repeats a device CA")
+    if case.manifest.kind is Kind.CREATE and set(found) != set(wanted):
+        raise _refuse("upload.device_ca_list", f"{name} holds a CA that is not in the manifest")
+    return f"{name} holds {len(found)} device CAs, those of the manifest among them"
+
+
+def _payload(case: _UploadCase) -> str:
+    name = contents.PAYLOAD
+    if name not in case.files:
+        raise _refuse("upload.file_missing", f"there is no {name}")
+    found = read_tree(case.files[name], name)
+    wanted = msgspec.to_builtins(contents.payload_of(case.files))
+    if not isinstance(found, dict):
+        refuse_field(name, "$", "expected an object")
+    for key in sorted({*found, *wanted}):
+        if key not in found or key not in wanted or found[key] != wanted[key]:
+            raise _refuse(
+                "upload.payload", f"{name}: $.{show(key, 64)} is not exactly the PEM file's text"
+            )
+    return f"{name} sends exactly the PEM files"
+
+
+def _chain(case: _UploadCase) -> str:
+    root = case.role("root")
+    if root is None:
+        raise UncheckedError("there is no root in the bundle")
+    if not root.self_signed:
+        raise _refuse("chain.root_signature", "the root is not signed by itself")
+    others = {entry.file: one for entry, one in case.each() if entry.role != "root"}
+    refuse_findings(check_chain(root, others))
+    return "all are signed by the root, inside its dates, with serials and keys of their own"
+
+
+def _profiles(case: _UploadCase) -> str:
+    doubts: list[str] = []
+    for entry, one in case.each():
+        factory = case.manifest.factory
+        found = check_certificate(one, Role(entry.role), factory=factory)
+        if entry.role == "root" and errors(found):
+            found = check_certificate(one, Role.ROOT, factory=factory, recipe=True)
+        refuse_findings(found)
+        doubts += [f"{entry.file}: {doubt.message}" for doubt in warnings(found)]
+    told = f"; warnings: {'; '.join(doubts)}" if doubts else ""
+    return f"every certificate has the profile of its role{told}"
+
+
+def _request(case: _UploadCase) -> str:
+    if case.request is None:
+        raise UncheckedError("the request bundle is not here: keys are not compared with its CSRs")
+    manifest, request = case.manifest, case.request
+    if manifest.request_sha256 != request.fingerprint.hex:
+        raise _refuse("upload.other_request", "the bundle answers another request than this one")
+    document = request.document
+    if document is not None:
+        for key in ("factory", "api", "kind", "plan_sha256", "rehearsal"):
+            if getattr(document, key) != getattr(manifest, key):
+                raise _refuse("upload.other_request", f"{key} differs from the request's")
+    for slot in Slot:
+        _compare_csr(slot, request, case.role(slot.value))
+    return "the certificates have keys, subjects and names of the CSRs that they answer"
+
+
+def _compare_csr(slot: Slot, request: RequestBundle, one: Certificate | None) -> None:
+    csr = request.csrs.get(slot)
+    if csr is None and one is None:
+        return
+    if csr is None or one is None:
+        what = "a CSR has no certificate" if one is None else "a certificate has no CSR"
+        raise _refuse("upload.other_request", f"{slot.value}: {what}")
+    if one.spki != csr.spki:
+        raise _refuse("upload.key_differs", f"{slot.value}: the key is not that of the CSR")
+    if one.subject_der != csr.subject_der:
+        raise _refuse("upload.subject_differs", f"{slot.value}: the subject is not the CSR's")
+    if slot is not Slot.ONLINE_CA and one.dns_names != csr.dns_names:
+        raise _refuse("upload.names_differ", f"{slot.value}: the DNS names are not the CSR's")
+
+
+def _dates(case: _UploadCase) -> str:
+    if case.at is None:
+        raise UncheckedError("validity today: no time was given")
+    if parse_time(case.manifest.created_at) > case.at:
+        raise _refuse("upload.dates", "the bundle was made later than this machine's clock says")
+    for entry, one in case.each():
+        if not one.not_before <= case.at <= one.not_after:
+            raise _refuse(
+                "upload.dates",
+                f"{entry.file} is valid {format_time(one.not_before)} to "
+                f"{format_time(one.not_after)}, which {format_time(case.at)} is not in",
+            )
+    return f"every certificate is valid at {format_time(case.at)}"
+
+
+def _record(_: _UploadCase) -> str:
+    raise UncheckedError("plan and record stay in the room: 'ceremony verify' the evidence there")
+
+
+def _fingerprint(case: _UploadCase) -> str:
+    if SUMS not in case.files:
+        raise UncheckedError(f"there is no {SUMS}")
+    found = Fingerprint.of(case.files[SUMS])
+    return check_expected(found, case.expect, "the fingerprint of the bundle")
+
+
+def _refuse(code: str, what: str) -> VerificationError:
+    return VerificationError(code, what, hint=_HINT)
+
+
+_UPLOAD_CHECKS: Final[tuple[tuple[str, Callable[[_UploadCase], str]], ...]] = (
+    ("media.private_key", lambda case: no_private_key(case.files)),
+    ("sums", _upload_sums),
+    ("upload.manifest", _manifest),
+    ("bundle.rehearsal", _marks),
+    ("upload.files", _file_set),
+    ("upload.entries", _entries),
+    ("upload.device_ca_list", _device_ca_list),
+    ("upload.payload", _payload),
+    ("upload.chain", _chain),
+    ("upload.profiles", _profiles),
+    ("upload.pictures", lambda case: pictures.check(case.files, _by_file(case))),
+    ("upload.request", _request),
+    ("upload.dates", _dates),
+    ("upload.record", _record),
+    ("fingerprint", _fingerprint),
+)
+
+
+def _by_file(case: _UploadCase) -> dict[str, Certificate]:
+    return {entry.file: one for entry, one in case.each()}
