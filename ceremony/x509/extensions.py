@@ -35,6 +35,8 @@ _NAMES: Final = {
     "2.16.840.1.113730.1.1": "nsCertType",
     "2.16.840.1.113730.1.13": "nsComment",
 }
+_MAX_PATH_LENGTH: Final = 255
+_SHOWN: Final = 500
 # RFC 5280 §4.2.1.3, bit 0 first.
 KEY_USAGES: Final = (
     "digitalSignature",
@@ -147,7 +149,7 @@ def read_extensions(element: Element) -> Extensions:
                 name=_NAMES.get(oid, oid),
                 critical=critical,
                 value=value,
-                shown=known[oid] if oid in known else f"#{show(value.hex())}",
+                shown=_cut(known[oid]) if oid in known else f"#{show(value.hex())}",
             )
             for oid, critical, value in parts
         ),
@@ -159,6 +161,10 @@ def read_extensions(element: Element) -> Extensions:
         subject_key_identifier=_optional(_read_ski, values.get(SUBJECT_KEY_IDENTIFIER)),
         authority_key_identifier=_optional(_read_aki, values.get(AUTHORITY_KEY_IDENTIFIER)),
     )
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}... ({len(text)} characters)"
 
 
 def _optional(read: Callable[[Element], T | None], value: Element | None) -> T | None:
@@ -185,8 +191,8 @@ def _read_basic_constraints(value: Element) -> BasicConstraints:
     if len(fields) > 1:
         raise DerError("basicConstraints with too many fields")
     length = der.integer(fields[0], "pathLenConstraint") if fields else None
-    if length is not None and length < 0:
-        raise DerError("a negative pathLenConstraint")
+    if length is not None and not 0 <= length <= _MAX_PATH_LENGTH:
+        raise DerError("a negative or absurd pathLenConstraint")
     return BasicConstraints(ca=ca, path_length=length)
 
 
@@ -220,10 +226,18 @@ def _read_general_names(value: Element) -> tuple[tuple[str, ...], tuple[str, ...
         if name.tag & 0xC0 != 0x80 or number >= len(_GENERAL_NAMES):
             raise DerError("subjectAltName with an unknown kind of name")
         if name.tag == der.context(2, constructed=False):
-            dns.append(show(name.content, 260))
+            dns.append(_show_host(name.content))
         else:
             other.append(f"{_GENERAL_NAMES[number]}:{_show_general_name(number, name.content)}")
     return tuple(dns), tuple(other)
+
+
+def _show_host(content: bytes) -> str:
+    """An IA5String; where it is none, UTF-8 tells which look-alike it is."""
+    try:
+        return show(content.decode("utf-8"), 260)
+    except UnicodeDecodeError:
+        return show(content, 260)
 
 
 def _show_general_name(number: int, content: bytes) -> str:

@@ -1,12 +1,16 @@
 """DNS names that may stand in a server's certificate (RFC 1034 §3.5, RFC 5280 §4.2.1.6)."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from ceremony.core.findings import Finding, Severity
 
 _LABEL: Final = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+
+# What `show` makes of a character outside printable ASCII; its doubled backslash is none.
+_ESCAPE: Final = re.compile(r"(?<!\\)(?:\\\\)*\\(?:x([0-9a-f]{2})|u([0-9a-f]{4})|U([0-9a-f]{8}))")
+MAX_NAMES: Final = 32
 
 
 def is_host(name: str) -> bool:
@@ -20,7 +24,7 @@ def is_host(name: str) -> bool:
 
 
 def check_hosts(
-    names: Iterable[str], where: str, *, suffixes: tuple[str, ...], punycode: bool
+    names: Sequence[str], where: str, *, suffixes: tuple[str, ...], punycode: bool
 ) -> tuple[Finding, ...]:
     """Findings over requested DNS names.
 
@@ -32,7 +36,9 @@ def check_hosts(
     """
     rows: list[tuple[str, str]] = []
     seen: set[str] = set()
-    for name in names:
+    if len(names) > MAX_NAMES:
+        rows.append(("csr.san_many", f"asks for {len(names)} DNS names, over {MAX_NAMES}"))
+    for name in names[:MAX_NAMES]:
         rows.extend(_check_host(name, suffixes, punycode))
         if name.lower() in seen:
             rows.append(("csr.san_repeated", f"DNS name {name} stands twice"))
@@ -47,9 +53,12 @@ def _check_host(name: str, suffixes: tuple[str, ...], punycode: bool) -> Iterato
     lower = name.lower()
     if "*" in name:
         yield "csr.san_wildcard", f"DNS name {name} is a wildcard"
-    elif "\\x" in name:
-        # An escape: the name has octets outside printable ASCII.
-        yield "csr.san_not_ascii", f"DNS name {name} has octets outside printable ASCII"
+    elif points := _ESCAPE.findall(name):
+        shown = ", ".join(f"U+{int(''.join(point), 16):04X}" for point in points[:8])
+        yield (
+            "csr.san_not_ascii",
+            f"DNS name {name} has characters outside printable ASCII: {shown}",
+        )
     elif not is_host(name):
         yield "csr.san_syntax", f"DNS name {name} is no host name"
     if not punycode and any(label.startswith("xn--") for label in lower.split(".")):

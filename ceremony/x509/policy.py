@@ -18,7 +18,7 @@ from ceremony.x509.extensions import (
     KEY_USAGE,
     SUBJECT_ALT_NAME,
 )
-from ceremony.x509.hosts import check_hosts
+from ceremony.x509.hosts import MAX_NAMES, check_hosts
 from ceremony.x509.profiles import LOCAL_CA_PREFIX, PROFILES, ROOT_CN, Profile, role_of
 from ceremony.x509.request import Csr
 from ceremony.x509.subjects import check_subject
@@ -197,7 +197,7 @@ def _check_hosts(case: _Case) -> Iterator[Finding]:
         suffixes=case.rules.host_suffixes,
         punycode=case.rules.punycode,
     )
-    for name in asked.other_names:
+    for name in asked.other_names[:MAX_NAMES]:
         yield case.error("csr.san_type", f"asks for {name}; only DNS names are issued")
     if not asked.dns_names:
         yield case.error("csr.san_missing", "asks for no DNS name, so no device could verify it")

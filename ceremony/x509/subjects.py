@@ -11,6 +11,7 @@ from ceremony.x509 import der
 from ceremony.x509.names import Attribute, Rdn
 
 MAX_CHARACTERS: Final = 64
+MAX_PARTS: Final = 16
 # X.680 §41.4.
 _PRINTABLE: Final = re.compile(r"[A-Za-z0-9 '()+,./:=?-]*")
 _OLD_TYPES: Final = {der.TELETEX: "TeletexString", der.BMP: "BMPString"}
@@ -29,9 +30,12 @@ def check_subject(rdns: tuple[Rdn, ...], where: str, *, strict: bool) -> tuple[F
         strict: any character outside printable ASCII stops; otherwise only those that
             no name needs (controls, bidi, zero-width) stop and the others are a WARNING.
     """
+    rows = [*_check_shape(rdns), *_check_values(rdns, strict)]
+    if sum(len(rdn) for rdn in rdns) > MAX_PARTS:
+        rows = [(Severity.ERROR, "csr.subject_parts", f"the subject has over {MAX_PARTS} parts")]
     return tuple(
         Finding(severity=severity, code=code, where=where, message=message)
-        for severity, code, message in (*_check_shape(rdns), *_check_values(rdns, strict))
+        for severity, code, message in rows
     )
 
 

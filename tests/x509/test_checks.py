@@ -6,6 +6,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ceremony.errors import VerificationError
 from ceremony.x509 import der, issuing, pem
@@ -310,6 +312,24 @@ def test_a_signature_of_another_key_under_the_right_names_is_found(hierarchy) ->
     assert not root.self_signed
     assert [one.code for one in check_chain(root, {})] == ["chain.root_signature"]
     assert _codes(root, Role.ROOT) == ["warning root_not_self_signed"]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data())
+def test_no_change_of_bytes_crashes_a_check(hierarchy, data: st.DataObject) -> None:
+    key = data.draw(st.sampled_from(["root", "tls", "device"]))
+    good = hierarchy.certificates[key].der
+    at = data.draw(st.integers(0, len(good) - 1))
+    octet = data.draw(st.integers(0, 255).filter(lambda value: value != good[at]))
+    try:
+        one = read_certificate(good[:at] + bytes((octet,)) + good[at + 1 :], "x")
+    except VerificationError:
+        return
+    for role in Role:
+        check_certificate(one, role, factory="acme-fleet")
+    assert not one.self_signed
+    if key != "device":
+        assert check_chain(hierarchy.root, {"x": one})
 
 
 def test_a_certificate_is_read_from_pem_or_der_and_nothing_around_it(hierarchy) -> None:

@@ -103,6 +103,29 @@ def test_no_message_carries_the_escapes_of_a_name(make: type, rules: CsrRules) -
         assert all(0x20 <= ord(char) < 0x7F for char in text), text
 
 
+def test_a_look_alike_is_named_by_its_code_points(make: type, rules: CsrRules) -> None:
+    host = make.san((2, "f\u043ea\u202e\x1bab.foundries.io".encode()))
+    csr = read_csr(make.csr(make.key(), GATEWAY, (host,)), "tls")
+    (found,) = check_csr(csr, Slot.TLS, rules)
+    assert "U+043E, U+202E, U+001B" in found.message
+    subject = names.encode_name((CN, "onl\u0456ne"), (OU, "acme-fleet"))
+    csr = read_csr(make.csr(make.key(), subject), "online-ca")
+    (found,) = check_csr(csr, Slot.ONLINE_CA, rules)
+    assert "U+0456" in found.message
+
+
+def test_a_backslash_in_a_name_is_no_escape(hosts) -> None:
+    assert hosts(b"a\\x41.foundries.io") == [("error", "csr.san_syntax")]
+
+
+def test_floods_of_names_and_parts_make_few_findings(hosts, check) -> None:
+    found = hosts(*(b"h%d.example" % i for i in range(2000)))
+    assert found[0] == ("error", "csr.san_many")
+    assert len(found) == 33
+    parts = names.encode_name((CN, "x"), (OU, "acme-fleet"), *[("2.5.4.10", "y" * 70)] * 500)
+    assert check(Slot.ONLINE_CA, parts) == [("error", "csr.subject_parts")]
+
+
 def test_upper_case_names_pass_and_twins_do_not(hosts) -> None:
     assert hosts(b"A.Foundries.IO") == []
     assert hosts(b"a.foundries.io", b"A.foundries.io") == [("error", "csr.san_repeated")]

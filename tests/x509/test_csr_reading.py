@@ -139,6 +139,7 @@ def test_structures_that_are_not_a_request_are_refused(make: type, hierarchy) ->
             der.encode(der.SET, der.sequence((san,))),
         )
     )
+    endless = der.sequence((b"\x01\x01\xff", der.encode(der.INTEGER, b"\x7f" * 5000)))
     broken_extension = make.extension("2.5.29.19", b"\x30\x80\x00\x00")
     for data in (
         b"\x30\x00",
@@ -150,6 +151,7 @@ def test_structures_that_are_not_a_request_are_refused(make: type, hierarchy) ->
         make.csr(key, NAME, (san,), more=(twice,)),
         make.csr(key, NAME, (broken_extension,)),
         make.csr(key, NAME, (make.extension("2.5.29.17", b"\x30\x00"),)),
+        make.csr(key, NAME, (make.extension("2.5.29.19", endless),)),
         make.csr(key, NAME, (make.extension("2.5.29.15", b"\x03\x04\x00\x01\x01\x01"),)),
         make.csr(key, der.sequence((der.encode(der.SET, b""),))),
     ):
