@@ -19,6 +19,7 @@ from ceremony.errors import PlanError
 
 SCHEMA = "ceremony-plan/1"
 REHEARSAL_PREFIX = "rehearsal-"
+MAX_LOCAL_CAS = 15  # with three files each, a bundle stays within its 64 entries
 MAX_PLAN_BYTES = 256 * 1024
 
 Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")]
@@ -323,8 +324,8 @@ def _check_requests(plan: Plan) -> None:
 
 def _check_local_cas(plan: Plan) -> None:
     names = [ca.name for ca in plan.local_ca]
-    if len(set(names)) != len(names) or len(names) > 16:
-        raise _refuse("local_ca", "up to 16, each with a name of its own")
+    if len(set(names)) != len(names) or len(names) > MAX_LOCAL_CAS:
+        raise _refuse("local_ca", f"up to {MAX_LOCAL_CAS}, each with a name of its own")
     for index, ca in enumerate(plan.local_ca):
         key = f"local_ca[{index}]"
         if ca.user_id is not None:

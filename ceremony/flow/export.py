@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ceremony.bundle.qr import qr_png
 from ceremony.bundle.sums import format_sums
-from ceremony.bundle.upload import Issued, upload_files
+from ceremony.bundle.upload import Issued, upload_files, upload_name
 from ceremony.bundle.writing import read_back, write_directory, write_file
 from ceremony.core.fingerprints import Fingerprint
 from ceremony.core.text import show
@@ -49,7 +49,7 @@ def export(room: Room, issued: Sequence[Issued]) -> Flow[Fingerprint]:
 
 def bundle_name(room: Room) -> str:
     """Name of the upload bundle's folder."""
-    return f"{room.plan.factory}-upload-{room.ceremony_id}"
+    return upload_name(room.plan.factory, room.ceremony_id)
 
 
 def _what_leaves(room: Room, issued: Sequence[Issued]) -> tuple[Text | Facts, ...]:
@@ -250,7 +250,7 @@ def _custody(room: Room, name: str, key: Path, certificate: Path) -> Flow[None]:
         try:
             target = Path(path) / folder
             if not target.exists():
-                write_directory(Path(path), folder, files)
+                write_directory(Path(path), folder, files, private=True)
             read_back(target, files)
             break
         except MediaError as exc:

@@ -306,7 +306,7 @@ def _keep(room: Room, path: str, bundle: RequestBundle, slots: dict[str, str]) -
                 hint="Look at the record; start a new ceremony if this one cannot be explained.",
             )
     else:
-        write_directory(room.directory, FOLDER, bundle.files)
+        write_directory(room.directory, FOLDER, bundle.files, private=True)
     files = [{"name": n, "sha256": sha256_hex(d)} for n, d in sorted(bundle.files.items())]
     room.append(
         Step.IMPORT,

@@ -6,11 +6,11 @@ no second TBS is made for one intent.
 """
 
 import base64
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ceremony.bundle.writing import write_file
 from ceremony.config import Curve
 from ceremony.core.findings import Finding, errors, warnings
 from ceremony.core.ports import KeyInfo, KeyStore
@@ -167,7 +167,8 @@ def sign(
     certificate = read_certificate(der, order.file)
     verify_signed_by(certificate, issuer or certificate)
     if not path.exists():
-        _write(path, write_pem(der, "CERTIFICATE"))
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        write_file(path.parent, path.name, write_pem(der, "CERTIFICATE"), private=True)
     room.append(step, "done", order.record_key, sha256=certificate.fingerprint.hex, file=order.file)
     return certificate
 
@@ -205,28 +206,3 @@ def _changed(order: Order) -> MediaError:
         f"{order.file} in the ceremony's folder is not the one on record",
         hint="Restore the ceremony's folder from a copy; nothing was signed again.",
     )
-
-
-def _write(path: Path, data: bytes) -> None:
-    path.parent.mkdir(mode=0o700, exist_ok=True)
-    fresh = path.with_name(f".{path.name}.partial")
-    fresh.unlink(missing_ok=True)
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.link(fresh, path)
-        fresh.unlink()
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    except OSError as exc:
-        raise MediaError(
-            "state.write",
-            f"cannot write {path.name}: {exc.strerror}",
-            hint="Make room or mend the disk, then resume: nothing is lost.",
-        ) from exc
