@@ -21,7 +21,7 @@ class AcknowledgeScreen(PromptScreen[Acknowledge]):
     def proceed(self) -> None:
         """Answers, unless what follows cannot be undone."""
         if self.prompt.irreversible:
-            self.problem(f"Enter does nothing here. Press A to go on: {self.prompt.action}.")
+            self.note(f"Enter does nothing here. Press A to go on: {self.prompt.action}.")
         else:
             self.answer(Done())
 

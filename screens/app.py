@@ -190,7 +190,7 @@ class Wizard(App[int], inherit_bindings=False):
                 if leave:
                     current.answer(Command.QUIT)
 
-            self.push_screen(QuitScreen(), decided)
+            self.push_screen(QuitScreen(rehearsal=current.frame.rehearsal), decided)
 
     def action_next_theme(self) -> None:
         """Dark, light, high contrast."""

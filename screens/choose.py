@@ -15,6 +15,7 @@ class ChooseScreen(PromptScreen[Choose]):
     """Arrows or a digit mark, Enter chooses; where it matters nothing is marked at first."""
 
     reads_first = False
+    follows = True
 
     def compose_input(self) -> Iterable[Widget]:
         """The list."""
@@ -37,4 +38,4 @@ class ChooseScreen(PromptScreen[Choose]):
 
     def proceed(self) -> None:
         """Enter while nothing is marked."""
-        self.problem("Mark one with the arrow keys or its digit, then press Enter.")
+        self.note("Mark one with the arrow keys or its digit, then press Enter.")

@@ -18,6 +18,7 @@ class EnterTextScreen(PromptScreen[EnterText]):
     """Enter goes to the next field, and from the last one gives the answer."""
 
     reads_first = False
+    follows = True
 
     def compose_input(self) -> Iterable[Widget]:
         """Label and field, one row each."""
@@ -57,7 +58,7 @@ class EnterTextScreen(PromptScreen[EnterText]):
     def _finish(self, lines: list[Line]) -> None:
         for field, line in zip(self.prompt.fields, lines, strict=True):
             if field.required and not line.value.strip():
-                self.problem(f"{field.label}: this field may not be empty.")
+                self.note(f"{field.label}: this field may not be empty.")
                 line.focus()
                 return
         self.answer(Entered(values={line.name or "": line.value for line in lines}))

@@ -1,26 +1,29 @@
 """What is laid over a prompt for a moment: help, the equivalent command, QR, a question."""
 
-from collections.abc import Sequence
-from typing import ClassVar
+from collections.abc import Iterable, Sequence
+from typing import ClassVar, TypeVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
+from textual.widget import Widget
 from textual.widgets import Static
 
 from ceremony.flow.prompts import Print
 from screens.body import content_of
 from screens.glyphs import guard, guard_line
 from screens.layout import Line, code_lines
+from screens.surround import Band
 
+T = TypeVar("T")
 KEYS: Sequence[tuple[str, str]] = (
     ("Enter", "read on, then go on"),
     ("Esc", "back, where nothing was recorded since"),
     ("PgUp PgDn", "move the text"),
     ("F1  Ctrl+G  ?", "this help"),
-    ("F2  Ctrl+X", "record an exception: anything that did not go by the script"),
+    ("F2  Ctrl+X", "record what did not go by the script"),
     ("F3  Ctrl+P", "pause; the screen locks"),
     ("F4  Ctrl+O", "the same step with stock commands"),
     ("F5  Ctrl+R", "QR code of a fingerprint on this screen"),
@@ -31,7 +34,29 @@ NO_HELP = "Nothing more is known about this step than what the screen says."
 NO_COMMAND = "This step has no equivalent command: it is a decision of people."
 
 
-class PaneScreen(ModalScreen[None]):
+class Pane(ModalScreen[T]):
+    """Something laid over a prompt; the rehearsal mark stays.
+
+    Args:
+        rehearsal: as in the frame below it.
+    """
+
+    def __init__(self, *, rehearsal: bool) -> None:
+        super().__init__()
+        self._rehearsal = rehearsal
+
+    def compose(self) -> ComposeResult:
+        """The mark, then the pane."""
+        if self._rehearsal:
+            yield Band()
+        yield from self.compose_pane()
+
+    def compose_pane(self) -> Iterable[Widget]:
+        """What is laid over the prompt."""
+        raise NotImplementedError
+
+
+class PaneScreen(Pane[None]):
     """A box with a title; Esc or Enter closes it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -44,7 +69,7 @@ class PaneScreen(ModalScreen[None]):
     heading: ClassVar[str] = ""
     closing: ClassVar[str] = " Esc close "
 
-    def compose(self) -> ComposeResult:
+    def compose_pane(self) -> Iterable[Widget]:
         """The box."""
         with Vertical(classes="pane") as pane:
             pane.border_title = Content(f" {self.heading} ")
@@ -70,8 +95,8 @@ class HelpScreen(PaneScreen):
 
     heading = "Help"
 
-    def __init__(self, text: str) -> None:
-        super().__init__()
+    def __init__(self, text: str, *, rehearsal: bool) -> None:
+        super().__init__(rehearsal=rehearsal)
         self._text = guard(text) or NO_HELP
 
     def content(self) -> Content:
@@ -86,8 +111,8 @@ class CommandScreen(PaneScreen):
 
     heading = "The same with stock commands"
 
-    def __init__(self, command: str) -> None:
-        super().__init__()
+    def __init__(self, command: str, *, rehearsal: bool) -> None:
+        super().__init__(rehearsal=rehearsal)
         self._command = guard(command)
 
     def content(self) -> Content:
@@ -97,7 +122,7 @@ class CommandScreen(PaneScreen):
         return Content.assemble((self._command, "bold"))
 
 
-class CodeScreen(ModalScreen[None]):
+class CodeScreen(Pane[None]):
     """The QR code of a fingerprint, as large as the terminal allows."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -106,12 +131,12 @@ class CodeScreen(ModalScreen[None]):
         Binding("left,up", "turn(-1)", show=False),
     ]
 
-    def __init__(self, prints: Sequence[Print]) -> None:
-        super().__init__()
+    def __init__(self, prints: Sequence[Print], *, rehearsal: bool) -> None:
+        super().__init__(rehearsal=rehearsal)
         self._prints = tuple(prints)
         self._index = 0
 
-    def compose(self) -> ComposeResult:
+    def compose_pane(self) -> Iterable[Widget]:
         """The code, its caption below."""
         yield Static(id="code")
         yield Static(id="code-caption")
@@ -134,7 +159,7 @@ class CodeScreen(ModalScreen[None]):
         self.dismiss()
 
 
-class QuitScreen(ModalScreen[bool]):
+class QuitScreen(Pane[bool]):
     """Quitting is a question."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -142,7 +167,7 @@ class QuitScreen(ModalScreen[bool]):
         Binding("n,escape,enter", "decide(False)", show=False),
     ]
 
-    def compose(self) -> ComposeResult:
+    def compose_pane(self) -> Iterable[Widget]:
         """The question."""
         with Vertical(classes="pane") as pane:
             pane.border_title = Content(" Quit? ")

@@ -18,6 +18,7 @@ class PickPathScreen(PromptScreen[PickPath]):
     """Enter takes the marked place, or the path in the field."""
 
     reads_first = False
+    follows = True
 
     def compose_input(self) -> Iterable[Widget]:
         """The list of places, then the field."""
@@ -50,4 +51,4 @@ class PickPathScreen(PromptScreen[PickPath]):
         if event.value.strip():
             self.answer(Picked(path=event.value.strip()))
         else:
-            self.problem("Type the path of a folder, or press Tab and mark a place.")
+            self.note("Type the path of a folder, or press Tab and mark a place.")

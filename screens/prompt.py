@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar, cast
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
+from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.screen import Screen
 from textual.widget import Widget
@@ -61,12 +61,18 @@ class PromptScreen(FramedScreen, Generic[P]):
     reads_first: ClassVar[bool] = True
     """Enter belongs to the body while there is more of it, not to an input."""
 
+    follows: ClassVar[bool] = False
+    """Something comes right below the body; else the body has all the room."""
+
     def __init__(self, prompt: P, frame: Frame, now: Callable[[], datetime]) -> None:
         super().__init__()
         self.prompt = prompt
         self.frame = frame
         self.answered = False
+        self._fitted = False
+        self._end_seen = False
         self._now = now
+        self.set_class(bool(self.prints), "-bare")
 
     # --- drawing ---------------------------------------------------------------------
 
@@ -76,8 +82,13 @@ class PromptScreen(FramedScreen, Generic[P]):
         if frame.rehearsal:
             yield Band()
         yield Header(frame, prompt.step, prompt.officer, self._now)
-        yield Sidebar(frame, prompt.step, prompt.officer, self._now)
+        with Horizontal(id="middle"):
+            yield Sidebar(frame, prompt.step, prompt.officer, self._now)
+            yield from self._compose_stage()
         yield Footer(self.keys)
+
+    def _compose_stage(self) -> ComposeResult:
+        prompt = self.prompt
         with Vertical(id="stage") as stage:
             if prompt.irreversible:
                 stage.add_class("-irreversible")
@@ -110,18 +121,24 @@ class PromptScreen(FramedScreen, Generic[P]):
         others = sum(w.outer_size.height for w in stage.children if w.display and w is not scroll)
         room = max(1, stage.content_size.height - others)
         height = body.get_content_height(stage.size, stage.size, stage.content_size.width)
-        scroll.styles.height = min(room, height)
-        self.call_after_refresh(self.refresh_keys)
+        scroll.styles.height = min(room, height) if self.follows else room
+        self.call_after_refresh(self._fit_done)
 
-    def problem(self, sentence: str) -> None:
-        """Says why an answer cannot be given yet."""
+    def _fit_done(self) -> None:
+        self._fitted = True
+        self.refresh_keys()
+
+    def note(self, sentence: str) -> None:
+        """Says what is still needed here."""
         line = self.query_one("#problem", Static)
         line.update(Content(guard(sentence)))
+        line.add_class("-note")
         line.set_class(not sentence, "-none")
         self.call_after_refresh(self.fit)
 
     def refresh_keys(self) -> None:
         """Draws the footer and the rules again."""
+        self._end_seen = self._end_seen or (self._fitted and not self.below)
         self.query_one(Footer).refresh()
         for edge in self.query(Edge):
             edge.refresh()
@@ -130,7 +147,7 @@ class PromptScreen(FramedScreen, Generic[P]):
 
     def keys(self) -> Sequence[Key]:
         """What can be done here, the first being what is next."""
-        if self.below and self.reads_first:
+        if self.reads_first and not self._end_seen:
             more: tuple[Key, ...] = (("Enter", "read on"),)
         else:
             more = self.actions()
@@ -158,8 +175,8 @@ class PromptScreen(FramedScreen, Generic[P]):
         return code_fits(width, tall=self.app.size.height >= TALL)
 
     def read_on(self) -> bool:
-        """One page down if there is more below."""
-        if not self.below:
+        """One page down if the end was not seen yet; then nothing else may happen."""
+        if self._end_seen:
             return False
         self.action_page(1)
         return True
@@ -195,20 +212,20 @@ class PromptScreen(FramedScreen, Generic[P]):
         """The "what if" text."""
         from screens.panes import HelpScreen
 
-        self.app.push_screen(HelpScreen(self.prompt.help))
+        self.app.push_screen(HelpScreen(self.prompt.help, rehearsal=self.frame.rehearsal))
 
     def action_equivalent(self) -> None:
         """The same by hand."""
         from screens.panes import CommandScreen
 
-        self.app.push_screen(CommandScreen(self.prompt.command))
+        self.app.push_screen(CommandScreen(self.prompt.command, rehearsal=self.frame.rehearsal))
 
     def action_code(self) -> None:
         """The QR codes of this body, one after the other."""
         from screens.panes import CodeScreen
 
         if self.prints:
-            self.app.push_screen(CodeScreen(self.prints))
+            self.app.push_screen(CodeScreen(self.prints, rehearsal=self.frame.rehearsal))
 
     # --- answering -------------------------------------------------------------------
 

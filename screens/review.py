@@ -24,7 +24,7 @@ class ReviewScreen(PromptScreen[Review]):
     def proceed(self) -> None:
         """Says which keys decide."""
         accept, refuse = self.prompt.accept, self.prompt.refuse
-        self.problem(f"Enter does not decide. Press A: {accept}; or R: {refuse}.")
+        self.note(f"Enter does not decide. Press A: {accept}; or R: {refuse}.")
 
     def action_accept(self) -> None:
         """Accepts, once all was read."""

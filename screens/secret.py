@@ -23,6 +23,7 @@ class EnterSecretScreen(PromptScreen[EnterSecret]):
     """Dots instead of characters; typed twice where the prompt asks for it."""
 
     reads_first = False
+    follows = True
 
     def compose_input(self) -> Iterable[Widget]:
         """One field, or two."""
@@ -55,11 +56,11 @@ class EnterSecretScreen(PromptScreen[EnterSecret]):
         if event.input is not lines[-1]:
             lines[-1].focus()
         elif not lines[0].value:
-            self.problem("Nothing was typed.")
+            self.note("Nothing was typed.")
             lines[0].focus()
         elif len({line.value for line in lines}) > 1:
             self.forget()
-            self.problem("The two entries differ. Type both again.")
+            self.note("The two entries differ. Type both again.")
             lines[0].focus()
         else:
             self.answer(SecretEntered(secret=Secret(lines[0].value)))
@@ -103,6 +104,7 @@ class ShowSecretScreen(PromptScreen[ShowSecret]):
         Binding("space", "reveal", show=False, priority=True),
     ]
 
+    follows = True
     shown = False
     seen = False
 

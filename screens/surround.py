@@ -61,7 +61,9 @@ class Header(Surround):
         noted = f"{exceptions_said(frame.exceptions)}  " if frame.exceptions else ""
         right = f"record {self.head}  {self.clock}"
         room = width - len(noted) - len(right) - 14
-        name = f"{frame.kind} {COMING} {frame.ceremony_id or frame.factory}"
+        name = frame.ceremony_id or frame.factory
+        if frame.kind not in name:
+            name = f"{frame.kind} {COMING} {name}"
         said = shorten(guard_line(name), room)
         return (
             (" CEREMONY", "bold $accent"),
@@ -119,7 +121,8 @@ class Sidebar(Surround):
             lines.append(((f"{_mark(step, self.step)} ", style), (step.value, name)))
         lines += [(), (("TURN", "$dim"),)]
         style = "$dim" if self.officer == NOBODY else "bold $background on $accent"
-        lines.append(((f" {shorten(self.officer, room - 2)} ", style),))
+        turn = self.officer if self.officer == NOBODY else f" {shorten(self.officer, room - 2)} "
+        lines.append(((turn, style),))
         lines += [(), (("RECORD", "$dim"),), ((self.head, ""),)]
         noted = "bold $warning" if frame.exceptions else "$dim"
         lines += [((exceptions_said(frame.exceptions), noted),), (), ((self.clock, "bold"),)]

@@ -13,13 +13,13 @@ from textual.widget import Widget
 from ceremony.core import words
 from ceremony.core.fingerprints import LINES, place
 from ceremony.flow.prompts import TypeBack, Typed
-from screens.body import content_of
+from screens.body import TALL, content_of
 from screens.glyphs import COMING, guard_line
 from screens.layout import Line, Part
 from screens.prompt import PromptScreen
 from screens.surround import Key
 
-LONGEST = 11
+CELL = 12
 KEEP = 16
 PREFIX = 2
 
@@ -59,12 +59,18 @@ class WordGrid(Widget, can_focus=True):
     # --- drawing ---------------------------------------------------------------------
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:  # noqa: ARG002
-        """Eight lines."""
-        return len(LINES)
+        """Eight lines, with gaps where there is room."""
+        return 2 * len(LINES) - 1 if self._roomy else len(LINES)
+
+    @property
+    def _roomy(self) -> bool:
+        return self.app.size.height >= TALL
 
     def render(self) -> Content:
         """The sheet."""
-        return content_of([self._row(row) for row in range(len(LINES))])
+        gap: list[Line] = [()] if self._roomy else []
+        rows = [[self._row(row), *gap] for row in range(len(LINES))]
+        return content_of([line for row in rows for line in row])
 
     def _row(self, row: int) -> Line:
         parts: list[Part] = [(f" {LINES[row]} ", "bold $accent")]
@@ -76,14 +82,14 @@ class WordGrid(Widget, can_focus=True):
         if at not in self.positions:
             return [
                 (f" {place(at)} ", "$rule"),
-                (f"{COMING * 3:<{LONGEST + 2}}", "$rule"),
+                (f"{COMING * 3:<{CELL}}", "$rule"),
                 ("  ", ""),
             ]
         index = self.positions.index(at)
         word, here = self.typed[index], index == self.here and self.has_focus
         label = (f" {place(at)} ", "bold $background on $accent" if here else "bold")
         ghost = self.completion(index)[len(word) :] if here else ""
-        room = LONGEST + 2 - len(word) - len(ghost)
+        room = CELL - len(word) - len(ghost)
         field = "on $field-here" if here else "on $field"
         ink = "bold underline $warning" if self.is_slip(index) and not here else "bold"
         cursor = [(ghost[:1] or " ", f"reverse {field}"), (ghost[1:], f"$dim {field}")]
@@ -173,6 +179,7 @@ class TypeBackScreen(PromptScreen[TypeBack]):
     """Word by word; the flow alone judges."""
 
     reads_first = False
+    follows = True
 
     def compose_input(self) -> Iterable[Widget]:
         """The grid."""
@@ -202,7 +209,7 @@ class TypeBackScreen(PromptScreen[TypeBack]):
             if len(slips) == 1
             else "are not in the lists of their places"
         )
-        self.problem(f"{', '.join(slips)} {what}: look again." if slips else "")
+        self.note(f"{', '.join(slips)} {what}: look again." if slips else "")
         self.refresh_keys()
 
     def on_word_grid_asked(self) -> None:

@@ -5,7 +5,7 @@ from datetime import datetime
 from time import monotonic
 
 from textual.app import ComposeResult
-from textual.containers import Vertical
+from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widget import Widget
 
@@ -64,9 +64,10 @@ class WorkingScreen(FramedScreen):
         if self.frame.rehearsal:
             yield Band()
         yield Header(self.frame, self._working.step, None, self._now)
-        yield Sidebar(self.frame, self._working.step, None, self._now)
-        with Vertical(id="stage"):
-            yield Progress(self._working)
+        with Horizontal(id="middle"):
+            yield Sidebar(self.frame, self._working.step, None, self._now)
+            with Vertical(id="stage"):
+                yield Progress(self._working)
 
     def show(self, working: Working) -> None:
         """Moves on."""

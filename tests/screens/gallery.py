@@ -1,4 +1,4 @@
-"""Draws every screen to SVG: `python tests/screens/gallery.py OUT [--size 80x24] [--theme dark]`."""
+"""Draws every screen to SVG: `gallery.py OUT [--size 80x24] [--theme dark] [NAME ...]`."""
 
 import argparse
 import asyncio
