@@ -8,7 +8,6 @@ import os
 import stat
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -17,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from ceremony.config import Curve
 from ceremony.core import words
-from ceremony.core.ports import KeyInfo, StoreInfo
+from ceremony.core.ports import KeyInfo, KeyStore, StoreInfo
 from ceremony.core.secret import Secret
 from ceremony.core.text import show
 from ceremony.errors import KeyStoreError
@@ -36,8 +35,8 @@ def new_passphrase(randbytes: Callable[[int], bytes]) -> Secret:
     return Secret(words.phrase(randbytes(PASSPHRASE_BYTES)))
 
 
-class FileKeyStore:
-    """One key in one file, which need not exist yet; a `ceremony.core.ports.KeyStore`.
+class FileKeyStore(KeyStore):
+    """One key in one file, which need not exist yet.
 
     A key is written under another name, synced, read back and decrypted, and only then
     gets its own name, which must be free: a half-written file is never taken for a key.
@@ -55,12 +54,7 @@ class FileKeyStore:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -231,7 +225,7 @@ class _Folder:
             return file.read(pkcs8.MAX_FILE + 1)
 
     def write(self, name: str, data: bytes) -> None:
-        """A new file, 0600 whatever the umask, synced."""
+        """A new file, 0600 whatever the umask, synced and out of the page cache."""
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         handle = os.open(name, flags, 0o600, dir_fd=self._handle)
         with os.fdopen(handle, "wb") as file:
@@ -239,6 +233,7 @@ class _Folder:
             file.write(data)
             file.flush()
             os.fsync(handle)
+            os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
 
     def link(self, name: str, final: str) -> None:
         """Gives the file its name; fails if the name is taken. Synced."""

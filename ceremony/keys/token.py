@@ -1,14 +1,13 @@
 """PKCS#11 tokens as key stores; the module itself runs in a process of its own."""
 
 from collections.abc import Callable, Mapping, Sequence
-from types import TracebackType
 from typing import Self
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from ceremony.config import Curve, Token
-from ceremony.core.ports import KeyInfo, PinState, StoreInfo
+from ceremony.core.ports import KeyInfo, KeyStore, PinState, StoreInfo
 from ceremony.core.secret import Secret
 from ceremony.core.text import show
 from ceremony.errors import KeyStoreError
@@ -81,8 +80,8 @@ def open_token(
     return store
 
 
-class TokenStore:
-    """One token, chosen by the plan; a `ceremony.core.ports.KeyStore`.
+class TokenStore(KeyStore):
+    """One token, chosen by the plan.
 
     The module's process starts with the first call and ends with `close`, with a
     refused PIN, and with any time-out or crash; the next call then starts a new one,
@@ -109,12 +108,7 @@ class TokenStore:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -345,7 +339,7 @@ def _check_generated(made: p.Generated, label: str, key_id: str, curve: Curve) -
         raise KeyStoreError(
             "token.key_duplicate",
             f"after generation {made.matches} private keys bear this label or id; {where}",
-            hint="Stop, and look at the inventory with the vendor's tool.",
+            hint="Stop and look at the inventory with the vendor's tool.",
         )
     wrong = [
         f"{name} is {shown}"

@@ -50,9 +50,7 @@ def nss(tmp_path: Path) -> Token:
         check=True,
         capture_output=True,
     )
-    parameters = (
-        f"configdir='sql:{directory}' certPrefix='' keyPrefix='' secmod='secmod.db' flags="
-    )
+    parameters = f"configdir='sql:{directory}' certPrefix='' keyPrefix='' secmod='secmod.db' flags="
     return Token(
         module=NSS_MODULE,
         label="NSS Certificate DB",
