@@ -113,7 +113,7 @@ class Room:
         """The folder's name, from the first line of the record."""
         return str(self.record.lines[0].data["ceremony_id"])
 
-    def append(self, step: Step, kind: str, key: str, **data: Any) -> Line:
+    def append(self, step: Step, kind: str, key: str, /, **data: Any) -> Line:
         """Writes a line of the record."""
         return self.record.append(step.value, kind, key, data)
 

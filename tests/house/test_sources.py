@@ -1,0 +1,56 @@
+"""Rules about the code that no tool knows."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+TOP = Path(__file__).parents[2]
+SOURCES = sorted([*TOP.glob("ceremony/**/*.py"), *TOP.glob("screens/**/*.py")])
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(TOP)))
+def test_no_module_is_too_long_or_has_a_name_that_says_nothing(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= 400
+    assert path.stem not in {"utils", "helpers", "common", "misc", "manager"}
+
+
+def test_everything_is_caught_only_at_the_process_entries() -> None:
+    broad = []
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ExceptHandler) and (
+                node.type is None
+                or (isinstance(node.type, ast.Name) and node.type.id == "Exception")
+            ):
+                broad.append(path.relative_to(TOP).as_posix())
+    assert broad == ["ceremony/process.py"]
+
+
+def test_hints_start_with_a_verb_and_end_with_a_full_stop() -> None:
+    odd = []
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.Call):
+                continue
+            for keyword in node.keywords:
+                if keyword.arg == "hint" and isinstance(keyword.value, ast.Constant):
+                    text = str(keyword.value.value)
+                    if text and not re.match(r"[A-Z].*[.:)]$", text):
+                        odd.append(text)
+    assert odd == []
+
+
+def test_no_top_level_entry_stands_without_a_reason() -> None:
+    wanted = {
+        "Makefile", "LICENSE", "CHANGELOG.md", "README.md", "pyproject.toml", "ceremony.toml",
+        "requirements.lock", "ceremony", "screens", "assets", "tests",
+    }  # fmt: skip
+    import subprocess
+
+    listed = subprocess.run(
+        ["git", "ls-files"], cwd=TOP, capture_output=True, text=True, check=True
+    ).stdout
+    found = {line.split("/")[0] for line in listed.split() if not line.startswith(".")}
+    assert found <= wanted
