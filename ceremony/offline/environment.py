@@ -174,7 +174,7 @@ def state_folder(directory: Path | None, environ: Mapping[str, str] = os.environ
     return real
 
 
-def default_state(environ: Mapping[str, str]) -> Path:
+def default_state(environ: Mapping[str, str] = os.environ) -> Path:
     """XDG's state folder for this program; nothing is made."""
     base = Path(environ.get("XDG_STATE_HOME", ""))
     home = Path(environ["HOME"]) if environ.get("HOME") else Path.home()
