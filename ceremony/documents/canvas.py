@@ -112,7 +112,7 @@ class Canvas:
             return
         type_ = Type(face=Face.BOLD, size=_ACROSS_SIZE)
         mark = self._document.marks[0]
-        self._pdf.set_text_color(236)
+        self._pdf.set_text_color(241)
         with self._pdf.rotation(52, WIDTH / 2, HEIGHT / 2):
             self.text((WIDTH - self.width(mark, type_)) / 2, HEIGHT / 2 + 10, mark, type_)
         self._pdf.set_text_color(0)

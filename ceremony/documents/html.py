@@ -133,7 +133,9 @@ def _checklist(block: model.Checklist) -> str:
 def _steps(block: model.Steps) -> str:
     rows = "".join(
         f'<tr><td class="number">{_text(step.number)}</td><td>{_text(step.who)}</td>'
-        f"<td>{_text(step.activity)}</td><td>{_text(step.expected)}</td><td></td><td></td></tr>\n"
+        f"<td>{_text(step.activity)}</td><td>{_text(step.expected)}</td>"
+        + "<td></td>" * model.STEP_BLANKS
+        + "</tr>\n"
         for step in block.rows
     )
     titles = "".join(f"<th scope=col>{title}</th>" for title in model.STEP_TITLES)

@@ -14,8 +14,9 @@ from ceremony.core.text import show
 
 REHEARSAL = "REHEARSAL"
 UNFINISHED = "UNFINISHED"
-STEP_TITLES = ("No.", "Who", "Activity", "Expected", "Initials", "Time (UTC)")
-STEP_SHARES = (12, 20, 65, 43, 18, 16)
+STEP_TITLES = ("No.", "Who", "Activity", "Expected", "A", "B", "UTC")
+STEP_SHARES = (11, 19, 63, 43, 12, 12, 14)
+STEP_BLANKS = 3
 _SIGNS = frozenset("\u00a7\u00b7\u00d7")
 
 
@@ -104,7 +105,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Steps:
-    """Numbered steps, each with room for initials and the time."""
+    """Numbered steps, each with room for the initials of officers A and B, and the time."""
 
     rows: tuple[Step, ...]
 

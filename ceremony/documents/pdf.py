@@ -15,8 +15,8 @@ _SMALL = Type(size=7.8)
 _TITLES = Type(face=Face.BOLD, size=7.4)
 _CELL = Type(size=8.6)
 _NUMBER = Type(face=Face.BOLD, size=8.6)
-_MONO = Type(face=Face.MONO, size=8.2)
-_CODE = Type(face=Face.MONO, size=7.6)
+_MONO = Type(face=Face.MONO, size=7.8)
+_CODE = Type(face=Face.MONO, size=7.2)
 _QR_MODULE = 0.95
 _HAND = 9.5
 
@@ -144,7 +144,7 @@ def _steps(block: model.Steps, canvas: Canvas) -> None:
     canvas.need(26)
     header()
     for step in block.rows:
-        texts = (step.number, step.who, step.activity, step.expected, "", "")
+        texts = (step.number, step.who, step.activity, step.expected, *[""] * model.STEP_BLANKS)
         cells = [
             Cell(text=text, width=width, type=_CELL if at else _NUMBER)
             for at, (text, width) in enumerate(zip(texts, widths, strict=True))
@@ -196,13 +196,13 @@ def _qr(text: str, x: float, y: float, canvas: Canvas) -> None:
 
 
 def _blank_print(caption: str, canvas: Canvas) -> None:
-    height = 11 + 8 * 8.4
+    height = 11 + 8 * 7.6
     canvas.need(height + 3)
     top = canvas.y
     canvas.frame(LEFT, top, ROOM, height)
     canvas.lines([caption], LEFT + 4, top + 3, _BOLD)
     for at, letter in enumerate(LINES):
-        y = top + 14 + at * 8.4
+        y = top + 14 + at * 7.6
         canvas.text(LEFT + 4, y, letter, _BOLD)
         canvas.rule(y, 0.2, LEFT + 11, 24)
         for column in range(4):

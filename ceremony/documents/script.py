@@ -2,7 +2,7 @@
 
 from ceremony.config import Plan, PlanFile
 from ceremony.core.text import show
-from ceremony.documents.activities import activities, custody_names, token_name
+from ceremony.documents.activities import activities
 from ceremony.documents.model import (
     REHEARSAL,
     Block,
@@ -20,6 +20,7 @@ from ceremony.documents.model import (
     Tone,
     WriteIn,
 )
+from ceremony.documents.parts import custody_names, token_name
 
 _EXCEPTION_SHEETS = 4
 
@@ -63,10 +64,10 @@ def _front(plan_file: PlanFile) -> tuple[Block, ...]:
         Heading(text="How to use this script", level=2),
         Paragraph(
             text="Do the steps in order. Read each aloud before it is done. When what was "
-            "expected has been seen, each officer who took part writes initials and the time "
-            "(UTC). Whatever does not go by the script is an exception: fill in an exception "
-            "sheet, press F2 in the program, decide, and only then go on. The plan may not be "
-            "changed on the day: its words, above, are typed back before anything is made."
+            "expected has been seen, officers A and B write their initials and the time (UTC). "
+            "Whatever does not go by the script is an exception: fill in an exception sheet, "
+            "press F2 in the program, decide, and only then go on. The plan may not be changed on "
+            "the day: its words, above, are typed back before anything is made."
         ),
     )
 

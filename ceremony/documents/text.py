@@ -116,7 +116,7 @@ def _steps(block: model.Steps) -> Iterator[str]:
         yield from _hang(f"{step.number:<5} {step.who}: ", step.activity)
         if step.expected:
             yield from _hang("      Expected: ", step.expected)
-        yield "      Initials ____________________   Time (UTC) ____________"
+        yield "      Initials A ________   B ________   Time (UTC) ____________"
 
 
 @_block.register

@@ -1,0 +1,132 @@
+"""What happened, in order: the lines of a record as sentences."""
+
+from collections.abc import Callable, Mapping
+
+from ceremony.core.text import show
+from ceremony.documents.entries import Entries, Entry
+from ceremony.documents.model import Block, Column, Heading, Paragraph, Table, Tone
+
+
+def course(entries: Entries) -> tuple[Block, ...]:
+    """The part of the report that tells the ceremony line by line."""
+    rows = []
+    for line in entries.lines:
+        entry = Entry(line=line, data=line.data)
+        tell = _SENTENCES.get(line.type, _other)
+        rows.append((str(line.n + 1), line.at, show(line.step), tell(entry)))
+    return (
+        Heading(text="Course of the ceremony"),
+        Paragraph(
+            tone=Tone.SMALL,
+            text="Each line of the record, in its order. Nothing is left out; the record itself "
+            "has the details.",
+        ),
+        Table(
+            columns=(
+                Column(title="Line", share=7),
+                Column(title="Time (UTC)", share=25, mono=True),
+                Column(title="Step", share=19),
+                Column(title="What", share=72),
+            ),
+            rows=tuple(rows),
+        ),
+    )
+
+
+def _other(entry: Entry) -> str:
+    return show(f"{entry.line.type} {entry.line.key}".strip())
+
+
+def _type_back(entry: Entry) -> str:
+    count = len(entry.places("positions").split())
+    return (
+        f"{entry.typed('officer')} typed back {count} words of the {entry.text('what')}: "
+        f"{entry.text('verdict')}"
+    )
+
+
+def _officer(entry: Entry) -> str:
+    seat = show(entry.line.key)
+    who = "Witness" if seat == "witness" else f"Officer {seat}"
+    return f"{who}: {entry.typed('name')}, {entry.typed('role')}"
+
+
+def _preflight(entry: Entry) -> str:
+    counts: dict[str, int] = {}
+    for row in entry.items("rows"):
+        status = row.text("status")
+        counts[status] = counts.get(status, 0) + 1
+    return "Checks of the laptop: " + ", ".join(f"{n} {status}" for status, n in counts.items())
+
+
+def _verify(entry: Entry) -> str:
+    bad = sum(row.text("status") != "PASS" for row in entry.items("rows"))
+    return f"Everything issued was verified: {len(entry.items('rows'))} checks, {bad} not PASS"
+
+
+def _token(entry: Entry) -> str:
+    whose = show(entry.line.key)
+    if entry.text("kind") == "file":
+        return f"Key file opened for {whose}"
+    return f"Token serial {entry.text('name')} opened for {whose}; PIN: {entry.text('pin_state')}"
+
+
+def _done(entry: Entry) -> str:
+    what = show(entry.line.key)
+    if what.startswith("key/"):
+        return f"Key made: {what.removeprefix('key/')}, {entry.text('spki_sha256')[:16]}..."
+    if what.startswith("certificate/"):
+        return f"Certificate signed, checked, written: {entry.text('file')}"
+    return f"Written and read back: {entry.text('path') or what}"
+
+
+def _exception(entry: Entry) -> str:
+    return f"EXCEPTION {show(entry.line.key)}: {entry.typed('what')}"
+
+
+def _pause(entry: Entry) -> str:
+    stays = entry.typed("stays")
+    return f"Paused: {entry.typed('why')}" + (f"; in the room: {stays}" if stays else "")
+
+
+def _findings(entry: Entry) -> str:
+    where = entry.text("where") or show(entry.line.key)
+    why = entry.typed("why")
+    told = f"{len(entry.items('findings'))} finding(s) acknowledged for {where} by {entry.names()}"
+    return told + (f": {why}" if why else "")
+
+
+_SENTENCES: Mapping[str, Callable[[Entry], str]] = {
+    "open": lambda e: f"Ceremony {e.text('ceremony_id')} opened",
+    "place": lambda e: f"Place: {e.typed('place')}. Purpose: {e.typed('purpose')}",
+    "officer": _officer,
+    "draw": lambda e: f"Places drawn for type-back ({e.text('policy')})",
+    "type-back": _type_back,
+    "proof": lambda e: f"Copy on paper proven by {e.names()}",
+    "preflight": _preflight,
+    "note": lambda e: f"Note on {e.text('code')}: {e.typed('text')}",
+    "clock": lambda e: f"Time {e.text('confirmed_at')} confirmed by {e.names()}",
+    "request": lambda e: f"Request bundle accepted from {e.text('source')}",
+    "findings": _findings,
+    "backup": lambda e: f"Backup of the root key: {e.text('method')}, {e.names()}",
+    "fence": lambda e: f"FENCE {show(e.line.key)} passed by {e.names()}",
+    "token": _token,
+    "intent": lambda e: f"About to make: {show(e.line.key)}",
+    "done": _done,
+    "adopted": lambda e: f"Found as intended after an interruption: {show(e.line.key)}",
+    "agreed": lambda e: f"Another try of the PIN agreed by {e.names()}",
+    "review": lambda e: (
+        f"Review of {e.text('what')}: {'accepted' if e.flag('accepted') else 'refused'}"
+    ),
+    "verify": _verify,
+    "custody": lambda e: f"Key {show(e.line.key)} handed to {e.typed('receiver')}",
+    "exception": _exception,
+    "refused": lambda e: f"Refused: {e.text('message')} [{show(e.line.key)}]",
+    "stop": lambda e: f"Stopped: {e.text('message')} [{show(e.line.key)}]",
+    "pause": _pause,
+    "resume": lambda e: f"Resumed by {e.names()}",
+    "quit": lambda _: "Left; to be resumed",
+    "reopen": lambda _: "Resumed after the program had ended",
+    "torn": lambda e: f"A line cut off while it was written: {e.number('bytes')} bytes, set aside",
+    "close": lambda _: "Closed",
+}

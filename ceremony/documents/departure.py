@@ -1,0 +1,85 @@
+"""Parts 8 and 9 of the script: export and close."""
+
+from ceremony.config import Plan
+from ceremony.core.typeback import Policy
+from ceremony.documents.model import Print
+from ceremony.documents.parts import BOTH, EITHER, Part, Row, custody_names
+
+
+def export_part(plan: Plan) -> Part:
+    """The upload bundle, its words, and custody."""
+    rows: list[Row] = [
+        (seat, "Read aloud what leaves the room. Type your phrase.", "Accepted") for seat in "AB"
+    ]
+    rows += [
+        (
+            EITHER,
+            "Plug in the stick SIGNED OUT. Choose it.",
+            f"{plan.factory}-upload-... written and read back",
+        ),
+        (
+            BOTH,
+            (
+                "Copy lines A to H of the upload bundle's words below and to the sheet that "
+                "travels, each officer checking the other."
+            ),
+            "32 words, twice",
+        ),
+    ]
+    rows += [
+        (
+            seat,
+            (
+                f"Type the {Policy.PROOF.words_each} words that the screen asks for, from the "
+                "sheet just written."
+            ),
+            "Match",
+        )
+        for seat in "AB"
+    ]
+    for name in custody_names(plan):
+        rows.append(
+            (
+                "Custodian",
+                f"Custody of the key '{name}': enter receiver and stick; plug in that stick.",
+                "Encrypted key and certificate written and read back; passphrase kept apart",
+            )
+        )
+    return Part(
+        title="Export",
+        aim="The certificates, on a stick for the online machine, and their fingerprint on paper. "
+        "No key and no name of a person leaves on it.",
+        fence=True,
+        rows=tuple(rows),
+        after=(Print(caption="Upload bundle: SHA-256 of its SHA256SUMS"),),
+    )
+
+
+def close_part(plan: Plan) -> Part:
+    """The end of the record, and where everything goes."""
+    rows: list[Row] = [
+        (
+            EITHER,
+            "Plug in the stick EVIDENCE. Choose it. The record is closed with this.",
+            "Record, report and script written and read back",
+        ),
+        (
+            BOTH,
+            "Copy the head of the record to the lines below, each officer checking the other.",
+            "Equal to: tail -n 1 record.jsonl | sha256sum",
+        ),
+        (
+            EITHER,
+            "Pull all sticks. Put each into its bag; write bag numbers and holders on page 2.",
+            "EVIDENCE to the safe; SIGNED OUT to the online machine",
+        ),
+    ]
+    if plan.root.key_store == "token":
+        rows.append(("PIN holder", "Pull the token. Into its bag, to the safe.", "Bag number"))
+    rows.append((BOTH, "Complete exception sheets and sign-off. Time of the end: below.", "Signed"))
+    return Part(
+        title="Close",
+        aim="The record ends, its head is on paper, and everything goes where it belongs.",
+        rows=tuple(rows),
+        after=(Print(caption="Head of the record: SHA-256 of its last line"),),
+    )

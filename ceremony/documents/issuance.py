@@ -1,0 +1,202 @@
+"""Parts 4 to 7 of the script: root key, local device CAs, sign, verify."""
+
+from collections.abc import Iterator
+
+from ceremony.config import LocalCa, Plan, Slot
+from ceremony.core.text import show
+from ceremony.documents.model import Print
+from ceremony.documents.parts import BOTH, EITHER, Part, Row, passphrase, token_name, type_back
+
+_FILES = {
+    Slot.ONLINE_CA: ("online_ca.pem", "online device CA"),
+    Slot.TLS: ("tls.pem", "gateway TLS"),
+    Slot.EST_TLS: ("est-tls.pem", "EST TLS"),
+}
+
+
+def root_part(plan: Plan) -> Part:
+    """The root key and its certificate."""
+    root = plan.root
+    rows: list[Row] = []
+    if root.backup.method == "none":
+        rows += [
+            (
+                seat,
+                "Read aloud that the root key is kept once, and confirm it.",
+                "'I confirm: no backup' on record",
+            )
+            for seat in "AB"
+        ]
+    rows += [
+        (
+            seat,
+            (
+                "Read the fence aloud: the root can be set once; a reset cuts off every device. "
+                "Type your phrase."
+            ),
+            "Accepted",
+        )
+        for seat in "AB"
+    ]
+    rows += _root_store(plan)
+    rows += [
+        (
+            BOTH,
+            "Read the attributes of the key as they were read back.",
+            "CKA_SENSITIVE yes, CKA_EXTRACTABLE no, CKA_SIGN yes"
+            if root.key_store == "token"
+            else f"{root.curve.value}, in an encrypted file",
+        ),
+        (
+            BOTH,
+            "Review the root certificate as it will be signed, line by line. Accept.",
+            (
+                f"CN=Factory-CA, OU={plan.factory}; {root.days} days; no findings, or each "
+                "acknowledged"
+            ),
+        ),
+        (
+            BOTH,
+            (
+                "Copy the fingerprint of the root certificate to the lines below, each officer "
+                "checking the other."
+            ),
+            "The root is signed, checked and written",
+        ),
+    ]
+    if root.backup.method == "vendor":
+        rows += _VENDOR_BACKUP
+    return Part(
+        title="Root key",
+        aim="The root key of the Factory, made once, and its certificate.",
+        fence=True,
+        rows=tuple(rows),
+        after=(Print(caption="Root certificate factory_ca.pem: SHA-256"),),
+    )
+
+
+_VENDOR_BACKUP: tuple[Row, ...] = (
+    (
+        BOTH,
+        (
+            "Copy the root key to the backup token by the vendor's own procedure. Write the "
+            "procedure's reference and the backup token's serial number on page 2."
+        ),
+        "The vendor's tool reports success",
+    ),
+    (
+        BOTH,
+        "List the backup token's keys with the vendor's tool, and compare its public key.",
+        "The same public key as the root's",
+    ),
+)
+
+
+def _root_store(plan: Plan) -> Iterator[Row]:
+    root = plan.root
+    if root.key_store == "token" and root.token is not None:
+        yield (
+            EITHER,
+            "Take the token out of its bag. Compare the serial number on it. Plug it in.",
+            token_name(root.token),
+        )
+        yield (
+            "PIN holder",
+            "Enter the PIN of the token, unseen by everybody else.",
+            "Logged in. A wrong PIN counts; after two, both officers decide.",
+        )
+        yield (
+            EITHER,
+            "Watch the inventory and the generation of the key.",
+            (
+                f"No key of that name before; then one: label {show(root.label)}, "
+                f"id {root.key_id}, {root.curve.value}"
+            ),
+        )
+        return
+    yield from passphrase("the root key file")
+
+
+def local_cas_part(plan: Plan) -> Part:
+    """A key for each local device CA."""
+    rows: list[Row] = []
+    for ca in plan.local_ca:
+        rows += _local_ca(plan, ca)
+    if not rows:
+        rows = [(EITHER, "The plan has no local device CA: go on.", "Nothing is asked")]
+    else:
+        rows.append(
+            (BOTH, "Compare the list of local CAs with the plan.", f"{len(plan.local_ca)} CA(s)")
+        )
+    return Part(
+        title="Local device CAs",
+        aim="Device CAs whose keys are ours. The user id in a CA's subject becomes the owner of "
+        "every device that registers with it.",
+        rows=tuple(rows),
+    )
+
+
+def _local_ca(plan: Plan, ca: LocalCa) -> Iterator[Row]:
+    owner = f"CN=fio-{show(plan.owner(ca))}"
+    match ca.key_store:
+        case "file":
+            yield from passphrase(f"the key of '{ca.name}' ({owner})")
+        case "token":
+            where = "the root's token" if ca.token is None else token_name(ca.token)
+            yield (
+                "PIN holder",
+                f"Key of '{ca.name}' ({owner}): have its token plugged in; enter its PIN.",
+                f"{where}; one new key",
+            )
+        case "csr":
+            yield (
+                EITHER,
+                f"CSR of '{ca.name}' ({owner}), whose key was made elsewhere: choose the file.",
+                "Read and checked",
+            )
+            yield from type_back(plan, f"the sheet of words of the CSR of '{ca.name}'")
+
+
+def _certificates(plan: Plan) -> list[tuple[str, str]]:
+    named = [_FILES[slot] for slot in _FILES if slot in plan.requests]
+    return named + [(f"local_ca-{ca.name}.pem", "local device CA") for ca in plan.local_ca]
+
+
+def sign_part(plan: Plan) -> Part:
+    """Every certificate below the root."""
+    rows: list[Row] = [
+        (seat, "Read the list aloud. Type your phrase.", "Accepted") for seat in "AB"
+    ]
+    rows += [
+        (
+            BOTH,
+            f"Review {file} ({kind}): asked for, beside will be issued. Accept.",
+            "Only what the profile allows; no findings, or each acknowledged",
+        )
+        for file, kind in _certificates(plan)
+    ]
+    holder = "PIN holder" if plan.root.key_store == "token" else "Custodian"
+    secret = "PIN of the root's token" if plan.root.key_store == "token" else "root's passphrase"
+    count = len(_certificates(plan))
+    rows.append((holder, f"Enter the {secret}.", f"{count} certificates signed and checked"))
+    return Part(
+        title="Sign",
+        aim="Every certificate below the root, each reviewed before it is signed.",
+        fence=True,
+        rows=tuple(rows),
+    )
+
+
+def verify_part(plan: Plan) -> Part:  # noqa: ARG001 - the same for every plan
+    """Checks of everything issued."""
+    return Part(
+        title="Verify",
+        aim="What was issued, checked by this program and by software that knows nothing of it.",
+        rows=(
+            (
+                BOTH,
+                "Read the list of checks aloud: profile, chain, keys, and OpenSSL's opinion.",
+                "No FAIL. A FAIL ends the ceremony; nothing is exported.",
+            ),
+        ),
+    )

@@ -1,0 +1,82 @@
+"""What the nine parts of a script are made of, and rows that several of them share."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ceremony.config import Plan, Token
+from ceremony.core.text import show
+from ceremony.core.typeback import Policy
+from ceremony.documents.model import Block
+
+BOTH = "A and B"
+EITHER = "A or B"
+Row = tuple[str, str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One of the nine steps of a ceremony.
+
+    Attributes:
+        aim: what it is for, in a sentence.
+        rows: who, activity, expected.
+        after: blocks to be filled in by hand.
+    """
+
+    title: str
+    aim: str
+    rows: tuple[Row, ...]
+    fence: bool = False
+    after: tuple[Block, ...] = ()
+
+
+def words_each(plan: Plan) -> int:
+    """How many words each officer types at a crossing."""
+    return Policy(plan.rules.type_back).words_each
+
+
+def type_back(plan: Plan, paper: str) -> Iterator[Row]:
+    """Both officers type words from `paper`."""
+    count = words_each(plan)
+    for officer, other in (("A", "B"), ("B", "A")):
+        yield (
+            officer,
+            (
+                f"Type the {count} words that the screen asks for by line and place (A1 to H4), "
+                f"read from {paper}. Officer {other} watches the paper."
+            ),
+            (
+                "Match. The screen never shows the expected words. A wrong word is an exception; "
+                "a second wrong try stops the ceremony."
+            ),
+        )
+
+
+def passphrase(what: str) -> Iterator[Row]:
+    """A generated passphrase goes to paper and is typed back."""
+    yield (
+        "Custodian",
+        f"Copy the passphrase of {what} from the screen to its sheet. It is shown once.",
+        "On paper, in an envelope of its own afterwards",
+    )
+    yield (
+        "Custodian",
+        "Type the passphrase back from the sheet.",
+        "Match. The key is generated and stored under it.",
+    )
+
+
+def token_name(token: Token) -> str:
+    """A token as people tell it apart."""
+    parts = []
+    if token.serial is not None:
+        parts.append(f"serial {show(token.serial)}")
+    if token.label is not None:
+        parts.append(f"label {show(token.label)}")
+    return ", ".join(parts) or "the only token of its module"
+
+
+def custody_names(plan: Plan) -> list[str]:
+    """Keys that leave the room in files."""
+    names = [ca.name for ca in plan.local_ca if ca.key_store == "file"]
+    return [*names, "root"] if plan.root.backup.method == "file" else names

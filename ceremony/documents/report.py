@@ -1,0 +1,181 @@
+"""The key generation report: what a record tells, as a document for an auditor."""
+
+from collections.abc import Mapping, Sequence
+
+from ceremony.config import Plan
+from ceremony.core.text import show
+from ceremony.core.times import parse_time
+from ceremony.documents.artefacts import certificates as certificate_blocks
+from ceremony.documents.artefacts import hardware, keys, outgoing, request
+from ceremony.documents.course import course
+from ceremony.documents.entries import Entries, Entry
+from ceremony.documents.judgements import checks, exceptions, fences, preflights, type_backs
+from ceremony.documents.model import (
+    REHEARSAL,
+    UNFINISHED,
+    Block,
+    Column,
+    Document,
+    Facts,
+    Heading,
+    PageBreak,
+    Paragraph,
+    Print,
+    Signatures,
+    Table,
+    Tone,
+)
+from ceremony.documents.script import backup_notice, plan_rows
+from ceremony.documents.statements import missing, statements
+from ceremony.record.chain import Line
+from ceremony.x509.certificate import Certificate
+
+
+def report(
+    lines: Sequence[Line], *, plan: Plan | None, certificates: Mapping[str, Certificate]
+) -> Document:
+    """The report of a finished or unfinished ceremony; a function of its arguments alone.
+
+    Args:
+        lines: a record whose chain was verified.
+        plan: the ceremony's plan, where it is at hand.
+        certificates: by name (`root`, a slot, or a local CA's name), those at hand.
+
+    Raises:
+        VerificationError: `record.line`, or `report.certificate`.
+    """
+    entries = Entries(lines)
+    opened = Entry(line=lines[0], data=lines[0].data)
+    marks = [REHEARSAL] if opened.flag("rehearsal") else []
+    if entries.find("close") is None:
+        marks.append(UNFINISHED)
+    return Document(
+        title="Key generation report",
+        subtitle=f"Factory {opened.text('factory')}, ceremony {opened.text('ceremony_id')}",
+        footer=f"Plan SHA-256 {opened.text('plan_sha256')} - {opened.text('ceremony_id')}",
+        marks=tuple(marks),
+        created=parse_time(lines[-1].at),
+        blocks=(
+            *_front(entries, opened, plan),
+            *_people(entries),
+            *type_backs(entries),
+            *fences(entries),
+            *exceptions(entries),
+            *hardware(entries),
+            *preflights(entries),
+            *request(entries),
+            *keys(entries),
+            *certificate_blocks(entries, certificates),
+            *checks(entries),
+            *outgoing(entries),
+            *course(entries),
+            *_plan(opened, plan),
+            *statements(entries),
+            *_sign_off(entries),
+        ),
+    )
+
+
+def _front(entries: Entries, opened: Entry, plan: Plan | None) -> tuple[Block, ...]:
+    place = entries.find("place")
+    close = entries.find("close")
+    last = entries.lines[-1]
+    method = _backup(entries, plan)
+    rows = [
+        ("Factory", opened.text("factory")),
+        ("Kind", opened.text("kind")),
+        ("Ceremony", opened.text("ceremony_id")),
+        ("Began", opened.line.at),
+        ("Closed", "NOT CLOSED" if close is None else close.line.at),
+        ("Place", place.typed("place") if place else "not on record"),
+        ("Purpose", place.typed("purpose") if place else "not on record"),
+        ("Approval", place.typed("approval") if place else "not on record"),
+        ("Root key backup", "NONE: the key is kept once" if method == "none" else method),
+        ("Exceptions", str(len(tuple(entries.all("exception")))) + " on record"),
+        ("Record of the ceremony before", opened.text("previous_head") or "none on this laptop"),
+    ]
+    caption = f"Head of the record: SHA-256 of its last line, number {last.n + 1}"
+    return (
+        *_notices(entries, opened, method),
+        Facts(rows=tuple(rows)),
+        Print(caption=caption, fingerprint=last.fingerprint),
+    )
+
+
+def _backup(entries: Entries, plan: Plan | None) -> str:
+    entry = entries.find("backup")
+    if entry is not None:
+        return entry.text("method")
+    return plan.root.backup.method if plan is not None else "not on record"
+
+
+def _notices(entries: Entries, opened: Entry, method: str) -> tuple[Block, ...]:
+    blocks: list[Block] = []
+    if opened.flag("rehearsal"):
+        blocks.append(
+            Paragraph(
+                tone=Tone.NOTICE,
+                lead="This was a rehearsal.",
+                text="Nothing it made can be used on a real Factory.",
+            )
+        )
+    if entries.find("close") is None:
+        blocks.append(
+            Paragraph(
+                tone=Tone.NOTICE,
+                lead="This ceremony is not finished.",
+                text="Missing: " + "; ".join(missing(entries)) + ".",
+            )
+        )
+    return (*blocks, *backup_notice(method))
+
+
+def _people(entries: Entries) -> tuple[Block, ...]:
+    rows = []
+    for entry in entries.all("officer"):
+        seat = show(entry.line.key)
+        part = "Witness" if seat == "witness" else f"Officer {seat}"
+        rows.append((part, entry.typed("name"), entry.typed("role"), entry.line.at))
+    for entry in entries.all("custody"):
+        name = entry.typed("receiver")
+        rows.append(("Custodian", name, f"key {show(entry.line.key)}", entry.line.at))
+    return (
+        Heading(text="People"),
+        Table(
+            columns=(
+                Column(title="Part", share=22),
+                Column(title="Name", share=48),
+                Column(title="Role", share=48),
+                Column(title="On record since (UTC)", share=32, mono=True),
+            ),
+            rows=tuple(rows),
+        ),
+    )
+
+
+def _plan(opened: Entry, plan: Plan | None) -> tuple[Block, ...]:
+    blocks: list[Block] = [Heading(text="The plan")]
+    if plan is None:
+        blocks.append(Paragraph(text="The plan was not at hand when this report was made."))
+    else:
+        blocks.append(Facts(rows=plan_rows(plan)))
+    fingerprint = opened.fingerprint("plan_sha256")
+    if fingerprint is not None:
+        blocks.append(Print(caption="The plan: SHA-256 of its file", fingerprint=fingerprint))
+    return tuple(blocks)
+
+
+def _sign_off(entries: Entries) -> tuple[Block, ...]:
+    people = {entry.line.key: entry.typed("name") for entry in entries.all("officer")}
+    rows = [("Officer A", people.get("A", "")), ("Officer B", people.get("B", ""))]
+    if "witness" in people:
+        rows.append(("Witness", people["witness"]))
+    return (
+        PageBreak(),
+        Heading(text="Sign-off"),
+        Paragraph(
+            text="I have read this report. The head of the record on its first page is the one "
+            "that I saw on the screen and that stands on paper."
+        ),
+        Signatures(rows=(*rows, ("Auditor", ""))),
+    )

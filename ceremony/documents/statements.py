@@ -1,0 +1,118 @@
+"""What a report states, what it rests on, and what nobody checked."""
+
+from ceremony.documents.entries import Entries
+from ceremony.documents.model import Block, Facts, Heading, Paragraph, Tone
+
+_MILESTONES = (
+    ("officer", "A", "officer A"),
+    ("officer", "B", "officer B"),
+    ("place", None, "place and purpose"),
+    ("preflight", None, "preflight"),
+    ("clock", None, "confirmed time"),
+    ("request", None, "request bundle"),
+    ("fence", "root", "fence root"),
+    ("done", "key/root", "root key"),
+    ("done", "certificate/root", "root certificate"),
+    ("fence", "sign", "fence sign"),
+    ("verify", None, "verification"),
+    ("fence", "export", "fence export"),
+    ("done", "export/upload", "upload bundle"),
+    ("close", None, "close"),
+)
+
+
+def missing(entries: Entries) -> tuple[str, ...]:
+    """What an unfinished ceremony lacks, in order."""
+    found = [name for kind, key, name in _MILESTONES if entries.find(kind, key) is None]
+    begun = {entry.line.key for entry in entries.all("intent")}
+    done = {entry.line.key for entry in entries.all("done")}
+    named = {key for _, key, _ in _MILESTONES}
+    found += [f"{key} (begun, not done)" for key in sorted(begun - done) if key not in named]
+    return tuple(found)
+
+
+_ASSUMPTIONS = (
+    (
+        "The online machine was honest when it fetched.",
+        (
+            "Typing words back shows that the request bundle used here is the one whose words were "
+            "printed at the online machine. If that machine itself replaced a CSR, words and bundle "
+            "agree, and nothing in the room can see it. Therefore every DNS name and every key "
+            "fingerprint is in this report: compare them with the platform by other means."
+        ),
+    ),
+    (
+        "The laptop and the token do what they say.",
+        (
+            "Preflight lists what was looked at. Attributes of keys are as the token itself "
+            "reported them; no key attestation of a vendor was verified."
+        ),
+    ),
+    (
+        "The clock is right because two people said so.",
+        "Each officer compared it with a watch. No other source of time was used.",
+    ),
+    (
+        "People are who they said they are.",
+        (
+            "Names and roles are as typed. Identity documents are checked by people and noted on the "
+            "script, not by the program."
+        ),
+    ),
+    (
+        "The record is whole if its head is the one on paper.",
+        (
+            "The chain shows that no line between the first and the last was changed. That no line "
+            "is missing at the end is shown only by the head in the officers' handwriting."
+        ),
+    ),
+)
+
+
+def statements(entries: Entries) -> tuple[Block, ...]:
+    """Statement of the officers, assumptions, and what was not checked."""
+    close = entries.find("close")
+    blocks: list[Block] = [Heading(text="Statements")]
+    if close is not None:
+        blocks.append(Paragraph(text=close.text("statement")))
+    blocks.append(Heading(text="What this report rests on", level=2))
+    blocks += [Paragraph(lead=lead, text=text) for lead, text in _ASSUMPTIONS]
+    blocks.append(Heading(text="What was not checked", level=2))
+    blocks.append(Facts(rows=_unchecked(entries)))
+    blocks.append(
+        Paragraph(
+            tone=Tone.SMALL,
+            text="To check the record's head: tail -n 1 record.jsonl | sha256sum. To check a "
+            "certificate's fingerprint: openssl x509 -in FILE -noout -fingerprint -sha256. To "
+            "check the upload bundle: sha256sum -c --strict SHA256SUMS && sha256sum SHA256SUMS.",
+        )
+    )
+    return tuple(blocks)
+
+
+def _unchecked(entries: Entries) -> tuple[tuple[str, str], ...]:
+    rows = [
+        ("The platform", "Whether it accepted the certificates: the receipt of the upload tells."),
+        ("Rooms and bags", "Access to the room, cameras, bag numbers: on the script only."),
+        ("Sticks", "Told apart by path, not by their electronics."),
+    ]
+    backup = entries.find("backup")
+    if backup is not None and backup.text("method") == "vendor":
+        rows.append(("Backup token", "Copied by the vendor's procedure; its key was not tried."))
+    if backup is not None and backup.text("method") == "file":
+        rows.append(("Copy of the root key", "Read back byte by byte; not opened again."))
+    request = entries.find("request")
+    if request is not None and request.text("form") != "bundle":
+        rows.append(
+            ("Origin of the CSRs", "They came without a request bundle: see 'What came in'.")
+        )
+    if any(entry.flag("software") for entry in entries.all("token")):
+        rows.append(("Software token", "Nothing protects its keys but the laptop's disk."))
+    verify = entries.find("verify")
+    if verify is not None:
+        rows += [
+            (row.text("code"), row.text("sentence"))
+            for row in verify.items("rows")
+            if row.text("status") != "PASS"
+        ]
+    return tuple(rows)
