@@ -94,8 +94,8 @@ def _keys(manifest: Manifest) -> list[str]:
         return []
     lines = [
         "",
-        "Are they for the keys of the CSRs in the request bundle? The fingerprint of that bundle:",
-        f"    {manifest.request_sha256}",
+        "Are they for the keys of the CSRs in the request bundle? Its fingerprint:",
+        manifest.request_sha256,
         "Each pair prints the same twice (REQUEST is the directory of the request bundle):",
         "",
     ]

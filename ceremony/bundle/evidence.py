@@ -1,0 +1,239 @@
+"""The checks of a record, of the evidence around it, and of a ceremony's folder."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from ceremony.bundle.media import no_private_key
+from ceremony.bundle.request import parse_request
+from ceremony.bundle.sums import verify_sums
+from ceremony.bundle.verdicts import Check, UncheckedError, run
+from ceremony.core.fingerprints import Fingerprint
+from ceremony.core.text import show
+from ceremony.errors import VerificationError
+from ceremony.record.chain import Line, verify_chain
+from ceremony.x509.certificate import read_certificate
+
+RECORD: Final = "record.jsonl"
+PLAN: Final = "plan.toml"
+UPLOAD_FINGERPRINT: Final = "upload-fingerprint.txt"
+_UPLOAD: Final = "export/upload"
+
+
+@dataclass(kw_only=True)
+class _Case:
+    """What is checked.
+
+    Attributes:
+        files: of the evidence; for a bare record the record alone.
+        finished: the record must be closed.
+        request: the files of the ceremony's copy of the request, where it is there.
+    """
+
+    files: Mapping[str, bytes]
+    expect: Fingerprint | None
+    finished: bool
+    request: Mapping[str, bytes] = field(default_factory=dict)
+    read: tuple[Line, ...] | None = None
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        if self.read is None:
+            raise UncheckedError("the record could not be read")
+        return self.read
+
+    def find(self, type_: str, key: str) -> Line:
+        """The last line of that type and key."""
+        for line in reversed(self.lines):
+            if (line.type, line.key) == (type_, key):
+                return line
+        raise UncheckedError(f"the record has no line '{type_} {key}' (yet)")
+
+    def text(self, type_: str, key: str, name: str) -> str:
+        """A text in the data of such a line.
+
+        Raises:
+            VerificationError: `record.line`: it is not there.
+        """
+        line = self.find(type_, key)
+        value = line.data.get(name)
+        if not isinstance(value, str):
+            raise _refuse("record.line", f"line {line.n + 1} does not tell its {name}")
+        return value
+
+
+def check_record(raw: bytes, expect: Fingerprint | None = None) -> tuple[Check, ...]:
+    """The checks of a `record.jsonl`, finished or not.
+
+    Args:
+        raw: the file's bytes.
+        expect: its head, from paper or from a manifest.
+    """
+    return run(_Case(files={RECORD: raw}, expect=expect, finished=False), _RECORD_CHECKS)
+
+
+def check_evidence(
+    files: Mapping[str, bytes], expect: Fingerprint | None = None
+) -> tuple[Check, ...]:
+    """The checks of an evidence directory."""
+    return run(_Case(files=files, expect=expect, finished=True), _EVIDENCE_CHECKS)
+
+
+def check_ceremony(
+    files: Mapping[str, bytes],
+    request: Mapping[str, bytes],
+    expect: Fingerprint | None = None,
+) -> tuple[Check, ...]:
+    """The checks of a ceremony's folder, finished or not.
+
+    Args:
+        files: the record, and the certificates written so far.
+        request: files of its copy of the request; empty when there is none yet.
+        expect: the record's head.
+    """
+    case = _Case(files=files, request=request, expect=expect, finished=False)
+    return run(case, _CEREMONY_CHECKS)
+
+
+def _chain(case: _Case) -> str:
+    if RECORD not in case.files:
+        raise _refuse("record.missing", f"there is no {RECORD}")
+    case.read = verify_chain(case.files[RECORD])
+    return f"{len(case.read)} lines, each follows from the one before it"
+
+
+def _intents(case: _Case) -> str:
+    intended: set[str] = set()
+    done: set[str] = set()
+    for line in case.lines:
+        if line.type == "intent":
+            intended.add(line.key)
+        elif line.type == "done":
+            if line.key not in intended:
+                raise _refuse(
+                    "record.no_intent", f"line {line.n + 1}: {show(line.key)} was done unannounced"
+                )
+            done.add(line.key)
+    left = sorted(intended - done)
+    if left and _closed(case):
+        raise _refuse("record.open_intent", f"closed, but never done: {show(', '.join(left))}")
+    waiting = f"; still to be done: {show(', '.join(left))}" if left else ""
+    return f"every one of {len(done)} deeds was announced before{waiting}"
+
+
+def _closed(case: _Case) -> bool:
+    return case.lines[-1].type == "close"
+
+
+def _close(case: _Case) -> str:
+    if not _closed(case):
+        if case.finished:
+            raise _refuse("record.not_closed", "the record does not end with its close line")
+        raise UncheckedError("the record is not closed: the ceremony is not finished")
+    if case.text("close", "close", "record_head_before") != case.lines[-1].prev:
+        raise _refuse("record.close", "the close line names another head than the line before it")
+    upload = case.text("close", "close", "upload_fingerprint")
+    if case.text("done", _UPLOAD, "fingerprint") != upload:
+        raise _refuse("record.close", "the close line names another upload bundle than was written")
+    return f"it ends with its close line; the upload bundle is {upload}"
+
+
+def _export(case: _Case) -> str:
+    head, said = case.text("intent", _UPLOAD, "record_head"), case.find("intent", _UPLOAD)
+    if all(line.fingerprint.hex != head for line in case.lines[: said.n]):
+        raise _refuse("record.export", "the manifest's record_head is none of this record's lines")
+    if case.text("done", _UPLOAD, "fingerprint") != case.text("intent", _UPLOAD, "fingerprint"):
+        raise _refuse("record.export", "another upload bundle was written than was announced")
+    return "the record_head in the manifest is a line of this record"
+
+
+def _head(case: _Case) -> str:
+    head = case.lines[-1].fingerprint
+    if case.expect is None:
+        raise UncheckedError(f"complete: not checked. The head is {head.hex} (--expect)")
+    verify_chain(case.files[RECORD], case.expect)
+    return "complete: the head is as expected"
+
+
+def _sums(case: _Case) -> str:
+    verify_sums(case.files)
+    return f"all {len(case.files) - 1} files are listed and have their SHA-256"
+
+
+def _plan(case: _Case) -> str:
+    if PLAN not in case.files:
+        raise UncheckedError("the plan is not here")
+    if Fingerprint.of(case.files[PLAN]).hex != case.text("open", "open", "plan_sha256"):
+        raise _refuse("evidence.plan", f"{PLAN} is not the plan that the record names")
+    return "the plan is the one that the record names"
+
+
+def _certificates(case: _Case) -> str:
+    told = {
+        str(line.data.get("file")): line.data.get("sha256")
+        for line in case.lines
+        if line.type == "done" and line.key.startswith("certificate/")
+    }
+    told = {name.rpartition("/")[2]: digest for name, digest in told.items()}
+    found = sorted(name for name in case.files if name.endswith(".pem"))
+    for name in found:
+        if name not in told:
+            raise _refuse("evidence.certificate", f"{name} is not in the record")
+        if read_certificate(case.files[name], name).fingerprint.hex != told[name]:
+            raise _refuse("evidence.certificate", f"{name} is not the one that the record names")
+    if missing := sorted(set(told) - set(found)):
+        raise UncheckedError(f"certificates that are not here: {show(', '.join(missing))}")
+    return f"{len(found)} certificates are those that the record names"
+
+
+def _upload(case: _Case) -> str:
+    if UPLOAD_FINGERPRINT not in case.files:
+        raise _refuse("evidence.upload", f"there is no {UPLOAD_FINGERPRINT}")
+    wanted = case.text("close", "close", "upload_fingerprint")
+    if wanted.encode() not in case.files[UPLOAD_FINGERPRINT].split():
+        raise _refuse("evidence.upload", f"{UPLOAD_FINGERPRINT} tells another fingerprint")
+    return f"{UPLOAD_FINGERPRINT} tells the fingerprint that the record tells"
+
+
+def _request(case: _Case) -> str:
+    if not case.request:
+        raise UncheckedError("there is no copy of the request (yet)")
+    found = parse_request(case.request).fingerprint.hex
+    if case.text("request", "request", "fingerprint") != found:
+        raise _refuse("ceremony.request", "the copy of the request is not the one that came in")
+    return "the copy of the request is the one that came in"
+
+
+def _documents(_: _Case) -> str:
+    raise UncheckedError("report and script are for people; the record is what counts")
+
+
+def _refuse(code: str, what: str) -> VerificationError:
+    return VerificationError(
+        code, what, hint="Compare with another copy of the evidence, and with the paper."
+    )
+
+
+_Rows = tuple[tuple[str, Callable[[_Case], str]], ...]
+
+_RECORD_CHECKS: Final[_Rows] = (
+    ("record.chain", _chain),
+    ("record.intents", _intents),
+    ("record.close", _close),
+    ("record.export", _export),
+    ("record.head", _head),
+)
+_EVIDENCE_CHECKS: Final[_Rows] = (
+    ("media.private_key", lambda case: no_private_key(case.files)),
+    ("sums", _sums),
+    *_RECORD_CHECKS,
+    ("evidence.plan", _plan),
+    ("evidence.certificate", _certificates),
+    ("evidence.upload", _upload),
+    ("evidence.documents", _documents),
+)
+_CEREMONY_CHECKS: Final[_Rows] = (
+    *_RECORD_CHECKS,
+    ("ceremony.request", _request),
+    ("evidence.certificate", _certificates),
+)
