@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+from ceremony.core.findings import Finding, Severity
 from ceremony.core.ports import KeyInfo, KeyStore
 from ceremony.flow.asking import Flow, acknowledge, choose
+from ceremony.flow.intake import acknowledge_findings
 from ceremony.flow.issuing import Order, issued, propose, sign
 from ceremony.flow.keystores import log_in, make_key, note_store, recorded_spki, store_facts
 from ceremony.flow.officers import SEATS, check_network, fence
@@ -29,6 +31,7 @@ from ceremony.x509.profiles import Role
 NAME = "root"
 FILE = "factory_ca.pem"
 KEYS = "keys"
+_HISTORY = ("CKA_LOCAL", "CKA_ALWAYS_SENSITIVE", "CKA_NEVER_EXTRACTABLE")
 
 
 def make_root(room: Room) -> Flow[Certificate]:
@@ -43,6 +46,7 @@ def make_root(room: Room) -> Flow[Certificate]:
         plan = room.plan.root
         key = yield from make_key(room, Step.ROOT, store, NAME, plan.label, plan.key_id, plan.curve)
         yield from _show_key(room, store, key)
+        yield from _weigh_key(room, key)
         yield from propose(room, Step.ROOT, _order(room), plan.curve)
         yield Working(step=Step.ROOT, title="Signing the root certificate")
         certificate = sign(room, Step.ROOT, _order(room), store, key, None)
@@ -179,6 +183,24 @@ def _show_key(room: Room, store: KeyStore, key: KeyInfo) -> Flow[None]:
             command="pkcs11-tool --module MODULE --login --list-objects --type privkey",
         )
     )
+
+
+def _weigh_key(room: Room, key: KeyInfo) -> Flow[None]:
+    if room.has("findings", "key/root"):
+        return
+    findings = tuple(
+        Finding(
+            severity=Severity.WARNING,
+            code="token.key_history",
+            where=name,
+            message=f"the token says {name} is false: it does not vouch that the key was made in "
+            "it and never left it",
+        )
+        for name in _HISTORY
+        if key.attributes.get(name) is False
+    )
+    if findings:
+        yield from acknowledge_findings(room, Step.ROOT, "key/root", findings)
 
 
 def recorded_sha256(room: Room) -> str:
