@@ -35,10 +35,10 @@ _ASSUMPTIONS = (
     (
         "The online machine was honest when it fetched.",
         (
-            "Typing words back shows that the request bundle used here is the one whose words were "
-            "printed at the online machine. If that machine itself replaced a CSR, words and bundle "
-            "agree, and nothing in the room can see it. Therefore every DNS name and every key "
-            "fingerprint is in this report: compare them with the platform by other means."
+            "Typing words back shows that the request bundle used here is the one whose words "
+            "were printed at the online machine. If that machine itself replaced a CSR, words and "
+            "bundle agree, and nothing in the room can see it. Therefore every DNS name and every "
+            "key fingerprint is in this report: compare them with the platform by other means."
         ),
     ),
     (
@@ -55,8 +55,8 @@ _ASSUMPTIONS = (
     (
         "People are who they said they are.",
         (
-            "Names and roles are as typed. Identity documents are checked by people and noted on the "
-            "script, not by the program."
+            "Names and roles are as typed. Identity documents are checked by people and noted on "
+            "the script, not by the program."
         ),
     ),
     (
