@@ -13,6 +13,7 @@ from ceremony.bundle.checking import Check, check_request_files, check_upload_fi
 from ceremony.bundle.contents import MANIFEST, PAYLOAD, ROOT
 from ceremony.bundle.evidence import RECORD, check_ceremony, check_evidence, check_record
 from ceremony.bundle.media import (
+    MAX_PEM_BYTES,
     MAX_RECORD_BYTES,
     SUMS,
     read_directory,
@@ -128,8 +129,9 @@ def _inspect_request(files: Mapping[str, bytes], expect: Fingerprint | None) -> 
 def _inspect_ceremony(path: Path, expect: Fingerprint | None) -> Inspection:
     raw = read_file(path / RECORD, MAX_RECORD_BYTES)
     files: dict[str, bytes] = {RECORD: whole_lines(raw)}
-    if os.path.lexists(path / _CERTIFICATES):
-        files |= read_directory(path / _CERTIFICATES)
+    # Not as a whole: a cut of power may have left a partial file beside the finished ones.
+    for certificate in sorted((path / _CERTIFICATES).glob("*.pem")):
+        files[certificate.name] = read_file(certificate, MAX_PEM_BYTES)
     request: Mapping[str, bytes] = {}
     if os.path.lexists(path / _REQUEST):
         request = read_directory(path / _REQUEST)
