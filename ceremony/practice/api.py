@@ -190,8 +190,8 @@ class ApiHandler(Handler):
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(size))
+        self.send_header("Connection", "close")
         self.end_headers()
-        self.hang_up()
         while size > 0:
             size -= self.wfile.write(_CHUNK[: min(size, len(_CHUNK))])
 
@@ -218,8 +218,8 @@ class ApiHandler(Handler):
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(raw)))
+        self.send_header("Connection", "close")
         self.end_headers()
-        self.hang_up()
         if fault.kind is FaultKind.TRUNCATED:
             self.wfile.write(raw[: len(raw) // 2])
             return

@@ -15,6 +15,7 @@ from ceremony.practice.refusal import Refusal
 
 MARKER: Final = ("X-Practice-Factory", "1")
 MAX_BODY_BYTES: Final = 4 * 1024 * 1024
+_DRAIN_BYTES: Final = 64 * 1024 * 1024
 _IDLE_S: Final = 30.0
 _HANDSHAKE_S: Final = 10.0
 
@@ -170,13 +171,20 @@ class Handler(BaseHTTPRequestHandler):
         """Ends the connection after what was sent."""
         self.close_connection = True
 
+    def _drain(self, length: int) -> None:
+        # Closing with unread data would reset the connection under the answer.
+        self.hang_up()
+        left = min(length, _DRAIN_BYTES)
+        while left > 0 and (chunk := self.rfile.read(min(left, 65536))):
+            left -= len(chunk)
+
     def _body(self) -> bytes:
         length = self.headers.get("Content-Length", "0")
         if "Transfer-Encoding" in self.headers or not length.isdecimal():
             self.hang_up()
             raise Refusal(411, "Content-Length is needed")
         if int(length) > MAX_BODY_BYTES:
-            self.hang_up()
+            self._drain(int(length))
             raise Refusal(413, "Request is too large")
         return self.rfile.read(int(length))
 
