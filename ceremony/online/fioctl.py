@@ -1,0 +1,101 @@
+"""The login in fioctl's own configuration file.
+
+The file is YAML as fioctl's library writes it: two levels of ``key: value``. Only the keys
+of the login are read, and only plain or simply quoted values; what goes beyond is refused
+where a needed key stands, and skipped elsewhere. Values never enter a message.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from ceremony.core.text import show
+from ceremony.errors import PlanError
+
+_NEEDED: Final = {"token", "server.url", "clientcredentials.access_token"}
+_SECTIONS: Final = {"server", "clientcredentials"}
+_LINE: Final = re.compile(r"( *)([A-Za-z0-9_.-]+):(?: +(.*?))? *\Z")
+# YAML 1.2 §7.3.3: a plain scalar that needs no knowledge of flow, tags or comments.
+_PLAIN: Final = re.compile(r"[A-Za-z0-9+/=._~:@%-][A-Za-z0-9+/=._~:@%,-]*\Z")
+_QUOTED: Final = re.compile(r"\"([^\"\\]*)\"\Z|'([^']*)'\Z")
+_NULL: Final = {"", "~", "null", "Null", "NULL", '""', "''"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """What fioctl keeps; one of `token` and `access_token` is there."""
+
+    token: str | None = field(default=None, repr=False)
+    access_token: str | None = field(default=None, repr=False)
+    server: str | None = None
+
+
+def read_fioctl(raw: bytes, where: str) -> Kept:
+    """Reads the file.
+
+    Raises:
+        PlanError: `fioctl.syntax`, or `fioctl.no_login`: it holds no token.
+    """
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as exc:
+        raise _syntax(where, 1) from exc
+    found: dict[str, str] = {}
+    for number, key, value in _entries(text, where):
+        if key in found:
+            raise _syntax(where, number)
+        found[key] = value
+    kept = Kept(
+        token=found.get("token"),
+        access_token=found.get("clientcredentials.access_token"),
+        server=found.get("server.url"),
+    )
+    if kept.token is None and kept.access_token is None:
+        raise PlanError(
+            "fioctl.no_login",
+            f"{show(where)} holds neither a token nor an access token",
+            hint="Log in with fioctl, or give --token-file.",
+        )
+    return kept
+
+
+def _entries(text: str, where: str) -> Iterator[tuple[int, str, str]]:
+    """Line number, dotted key and value of each needed key."""
+    section, indent = "", 0
+    for number, line in enumerate(text.splitlines(), start=1):
+        stripped = line.strip()
+        if not stripped or stripped.startswith("#") or stripped == "---":
+            continue
+        depth = len(line) - len(line.lstrip(" "))
+        match = _LINE.match(line)
+        if depth == 0:
+            section, indent = (match[2].lower() if match else ""), 0
+        elif section in _SECTIONS:
+            indent = indent or depth
+            if match is None or depth < indent:
+                raise _syntax(where, number)
+        if match is None or depth != indent:
+            continue
+        key = match[2].lower() if depth == 0 else f"{section}.{match[2].lower()}"
+        if key in _SECTIONS and (match[3] or "") not in _NULL | {"{}"}:
+            raise _syntax(where, number)
+        if key in _NEEDED and (match[3] or "") not in _NULL:
+            yield number, key, _scalar(match[3], where, number)
+
+
+def _scalar(text: str, where: str, number: int) -> str:
+    if _PLAIN.match(text) and ": " not in text:
+        return text
+    quoted = _QUOTED.match(text)
+    if quoted is None:
+        raise _syntax(where, number)
+    return quoted[1] if quoted[1] is not None else quoted[2]
+
+
+def _syntax(where: str, number: int) -> PlanError:
+    return PlanError(
+        "fioctl.syntax",
+        f"line {number} of {show(where)} is YAML that this program does not read",
+        hint="Put the token alone into a file (mode 0600) and give --token-file.",
+    )

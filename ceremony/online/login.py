@@ -1,0 +1,160 @@
+"""How the API knows us: an API token, or the access token that fioctl keeps.
+
+A token comes from a file that nobody else can read, from standard input, or from fioctl's
+configuration file. It is never an argument, an environment variable, or part of a message.
+"""
+
+import base64
+import os
+import re
+import stat
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Final, Literal
+from urllib.parse import urlsplit
+
+from ceremony.core.secret import Secret
+from ceremony.core.text import show
+from ceremony.errors import NetworkError, PlanError
+from ceremony.online.fioctl import read_fioctl
+
+MAX_TOKEN_BYTES: Final = 8 * 1024
+MAX_CONFIG_BYTES: Final = 64 * 1024
+_TOKEN: Final = re.compile(r"[\x21-\x7e]{1,4096}\Z")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Login:
+    """What is sent with every request.
+
+    Attributes:
+        kind: `token` (an API token) or `bearer` (an OAuth access token).
+        server: base URL that it was made for; None when not known.
+    """
+
+    kind: Literal["token", "bearer"]
+    secret: Secret
+    server: str | None = None
+
+    def headers(self) -> Mapping[str, str]:
+        """The header that carries it (house: the Factory API)."""
+        if self.kind == "token":
+            return {"OSF-TOKEN": self.secret.reveal()}
+        encoded = base64.b64encode(self.secret.reveal().encode("ascii")).decode("ascii")
+        return {"Authorization": f"Bearer {encoded}"}
+
+    def check_server(self, api: str) -> None:
+        """Refuses to send it to another server than the one it was made for.
+
+        Raises:
+            NetworkError: `login.other_server`.
+        """
+        if self.server is None:
+            return
+        ours, theirs = urlsplit(api), urlsplit(self.server)
+        if (ours.hostname, ours.port) != (theirs.hostname, theirs.port):
+            raise NetworkError(
+                "login.other_server",
+                f"fioctl's login is for {show(theirs.hostname or self.server)}, "
+                f"the API is at {show(ours.hostname or api)}",
+                hint="Give a token for this API with --token-file.",
+            )
+
+
+def find_login(
+    token_file: str | None,
+    *,
+    environment: Mapping[str, str] = os.environ,
+    stdin: BinaryIO | None = None,
+) -> Login:
+    """The login that was asked for.
+
+    Args:
+        token_file: a path, ``-`` for standard input, or None for fioctl's configuration.
+        environment: for `FIOCTL_CONFIG` and `HOME`.
+        stdin: standard input, when it is not the process's own.
+
+    Raises:
+        PlanError: `login.none`, `login.unreadable`, `login.permissions`, `login.malformed`,
+            or `fioctl.*`.
+    """
+    if token_file == "-":  # noqa: S105 - the name of standard input
+        raw = (stdin or sys.stdin.buffer).read(MAX_TOKEN_BYTES + 1)
+        return Login(kind="token", secret=_token(raw, "standard input"))
+    if token_file is not None:
+        raw = read_private(Path(token_file), MAX_TOKEN_BYTES)
+        return Login(kind="token", secret=_token(raw, token_file))
+    path = _fioctl_path(environment)
+    if not path.exists():
+        raise PlanError(
+            "login.none",
+            f"there is no token: no --token-file, and no {show(str(path))}",
+            hint="Give --token-file FILE (mode 0600), or log in with fioctl.",
+        )
+    kept = read_fioctl(read_private(path, MAX_CONFIG_BYTES), str(path))
+    kind: Literal["token", "bearer"] = "token" if kept.token else "bearer"
+    value = kept.token or kept.access_token or ""
+    return Login(kind=kind, secret=_token(value.encode(), str(path)), server=kept.server)
+
+
+def read_private(path: Path, cap: int) -> bytes:
+    """A file that only its owner, who is us, can read.
+
+    Args:
+        path: links are followed; what counts is the file that is opened.
+        cap: the most bytes it may have.
+
+    Raises:
+        PlanError: `login.unreadable`, `login.permissions`, `login.malformed`.
+    """
+    shown = show(str(path))
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    except OSError as exc:
+        raise _unreadable(shown, exc.strerror or "") from exc
+    with os.fdopen(handle, "rb") as file:
+        found = os.fstat(handle)
+        if not stat.S_ISREG(found.st_mode):
+            raise _unreadable(shown, "not a regular file")
+        if found.st_uid != os.geteuid() or found.st_mode & 0o077:
+            raise PlanError(
+                "login.permissions",
+                f"{shown} holds a secret and can be read or changed by others "
+                f"(owner {found.st_uid}, mode {stat.S_IMODE(found.st_mode):04o})",
+                hint=f"Run: chmod 600 {shown} - and make a new token if others may have seen it.",
+            )
+        raw = file.read(cap + 1)
+    if len(raw) > cap:
+        raise _malformed(shown)
+    return raw
+
+
+def _token(raw: bytes, where: str) -> Secret:
+    text = raw.decode("latin-1").removesuffix("\n").removesuffix("\r")
+    if not _TOKEN.match(text):
+        raise _malformed(show(where))
+    return Secret(text)
+
+
+def _fioctl_path(environment: Mapping[str, str]) -> Path:
+    if environment.get("FIOCTL_CONFIG"):
+        return Path(environment["FIOCTL_CONFIG"])
+    return Path(environment.get("HOME") or "/") / ".config" / "fioctl.yaml"
+
+
+def _unreadable(shown: str, why: str) -> PlanError:
+    return PlanError(
+        "login.unreadable",
+        f"cannot read the token in {shown}: {why}",
+        hint="Name the file that holds the token.",
+    )
+
+
+def _malformed(shown: str) -> PlanError:
+    return PlanError(
+        "login.malformed",
+        f"{shown} does not hold a token: one line of printable characters, without spaces",
+        hint="Put the token alone into the file, and nothing else.",
+    )
