@@ -32,8 +32,7 @@ def substitute(
         kind: what is rehearsed.
         token: the practice token; None rehearses with encrypted files.
     """
-    name = plan.factory.removeprefix(REHEARSAL_PREFIX)
-    factory = f"{REHEARSAL_PREFIX}{name}"[:_LONGEST].rstrip("-")
+    factory = rehearsal_name(plan.factory)
     told = [
         f"factory: {plan.factory} -> {factory}",
         f"API: {plan.online.api} -> {api}",
@@ -58,6 +57,11 @@ def substitute(
     header = "# The plan of a rehearsal. Nothing it makes can be used on a real Factory.\n\n"
     raw = header + tomli_w.dumps(document)
     return Substituted(plan_file=parse(raw.encode()), told=tuple(told))
+
+
+def rehearsal_name(factory: str) -> str:
+    """The Factory of a rehearsal: ``rehearsal-<factory>``, which the real API does not know."""
+    return f"{REHEARSAL_PREFIX}{factory.removeprefix(REHEARSAL_PREFIX)}"[:_LONGEST].rstrip("-")
 
 
 def _root(plan: Plan, token: Token | None) -> dict[str, Any]:

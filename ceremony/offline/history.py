@@ -1,0 +1,62 @@
+"""`ceremony history`: the ceremonies of a state folder."""
+
+import json
+from pathlib import Path
+
+import click
+
+from ceremony.offline.environment import state_folder
+from ceremony.offline.store import Held, ceremonies
+
+
+@click.command(name="history")
+@click.option(
+    "--dir", "directory", type=click.Path(path_type=Path), help="State folder (default: XDG)."
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+def command(directory: Path | None, as_json: bool) -> None:
+    """Every ceremony of the state folder, oldest first."""
+    rows = [_row(held) for held in ceremonies(state_folder(directory))]
+    if as_json:
+        click.echo(json.dumps({"schema": "ceremony-history/1", "ceremonies": rows}, indent=2))
+        return
+    if not rows:
+        click.echo("no ceremonies here", err=True)
+    for row in rows:
+        state = "finished" if row["finished"] else f"unfinished, at {row['step']}"
+        click.echo(f"{row['ceremony_id']}  {row['began']}  {row['factory']}  {state}")
+        if row["problem"]:
+            click.echo(f"  cannot be read: {row['problem']}")
+        else:
+            click.echo(f"  head {row['head']}  exceptions {row['exceptions']}")
+
+
+def _row(held: Held) -> dict[str, object]:
+    row: dict[str, object] = {
+        "ceremony_id": held.directory.name,
+        "finished": held.finished,
+        "problem": held.problem,
+        "factory": "",
+        "kind": "",
+        "rehearsal": None,
+        "began": "",
+        "last": "",
+        "step": "",
+        "exceptions": 0,
+        "head": "",
+        "previous_head": None,
+    }
+    if held.lines:
+        first, last = held.lines[0], held.lines[-1]
+        row |= {
+            "factory": first.data["factory"],
+            "kind": first.data["kind"],
+            "rehearsal": first.data["rehearsal"],
+            "began": first.at,
+            "last": last.at,
+            "step": last.step,
+            "exceptions": sum(line.type == "exception" for line in held.lines),
+            "head": last.fingerprint.hex,
+            "previous_head": first.data["previous_head"],
+        }
+    return row

@@ -1,0 +1,32 @@
+"""`python -m ceremony.practice`: what `ceremony rehearse` starts."""
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from ceremony.process import guarded
+
+
+@click.command()
+@click.argument("plan", type=click.Path(path_type=Path))
+@click.option("--auto", is_flag=True)
+@click.option("--plain", is_flag=True)
+@click.option("--kind")
+@click.option("--key-store")
+@click.option("--keep", type=click.Path(path_type=Path))
+def practice(
+    plan: Path, auto: bool, plain: bool, kind: str | None, key_store: str | None, keep: Path | None
+) -> int:
+    """A whole rehearsal."""
+    from ceremony.practice.rehearsal import Options, rehearse
+
+    os.umask(0o077)
+    return rehearse(
+        Options(plan=plan, auto=auto, plain=plain, kind=kind, key_store=key_store, keep=keep)
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(guarded(lambda: practice.main(standalone_mode=False)))
