@@ -2,8 +2,8 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from ceremony.bundle.checking import check_upload_files, require
 
+from ceremony.bundle.checking import check_upload_files, require
 from ceremony.bundle.media import read_directory
 from ceremony.bundle.request import read_request
 from ceremony.core.fingerprints import Fingerprint
