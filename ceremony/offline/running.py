@@ -36,7 +36,7 @@ def command(plan: Path, directory: Path | None, plain: bool) -> int:
         from ceremony.offline.plain import PlainFrontend
 
         return main(PlainFrontend(sys.stdin, sys.stdout))
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
         raise click.UsageError("the wizard needs a terminal; use --plain without one")
     from screens.run import run_wizard
 
