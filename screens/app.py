@@ -7,6 +7,8 @@ from typing import Any, ClassVar
 
 from textual.app import App
 from textual.binding import Binding, BindingType
+from textual.events import Resize
+from textual.geometry import Size
 from textual.message import Message
 from textual.timer import Timer
 
@@ -161,18 +163,18 @@ class Wizard(App[int], inherit_bindings=False):
             await self.switch_screen(screen)
         else:
             await self.push_screen(screen)
-        self._cover()
+        self._cover(self.size)
 
     # --- the terminal --------------------------------------------------------------------
 
-    def on_resize(self) -> None:
+    def on_resize(self, event: Resize) -> None:
         """Covers everything while there is too little room."""
-        self._cover()
+        self._cover(event.size)
 
-    def _cover(self) -> None:
+    def _cover(self, size: Size) -> None:
         from screens.panes import TooSmallScreen
 
-        small = self.size.width < SMALLEST[0] or self.size.height < SMALLEST[1]
+        small = size.width < SMALLEST[0] or size.height < SMALLEST[1]
         covered = isinstance(self.screen, TooSmallScreen)
         if small and not covered:
             self.push_screen(TooSmallScreen())
