@@ -71,7 +71,7 @@ def wanted_of(bundle: UploadBundle) -> Wanted:
     if listed is not None:
         ders = read_pem_list(listed.encode(), CERTIFICATE, DEVICE_CAS)
         device_cas = tuple(read_certificate(der, DEVICE_CAS) for der in ders)
-    single = {
+    single: dict[str, Certificate] = {
         field: read_certificate(payload[field].encode(), field)
         for field in _SINGLE
         if field in payload
@@ -173,14 +173,17 @@ def _changes(rows: Sequence[Row], pki: Pki, document: RequestDocument | None) ->
     if document is None:
         return []
     before = document.current
-    changes = []
     now = {one.fingerprint.hex for one in pki.device_cas}
-    for ca in before.device_cas if before else ():
-        if ca.sha256 not in now:
-            changes.append(f"device CA {show(ca.subject)}, serial {ca.serial}, is gone")
+    changes = [
+        f"device CA {show(ca.subject)}, serial {ca.serial}, is gone"
+        for ca in (before.device_cas if before else ())
+        if ca.sha256 not in now
+    ]
     disabled = set(before.disabled_serials) if before else set()
-    for serial in sorted(disabled ^ set(pki.disabled_serials)):
-        changes.append(f"device CA serial {serial} was disabled or enabled")
+    changes += [
+        f"device CA serial {show(serial)} was disabled or enabled"
+        for serial in sorted(disabled ^ set(pki.disabled_serials))
+    ]
     resumed = any(row.verdict is Verdict.THERE and row.field != "root-crt" for row in rows)
     if before and not resumed and before.change_meta != pki.change_meta:
         meta = pki.change_meta

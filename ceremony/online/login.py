@@ -63,8 +63,8 @@ class Login:
             )
 
 
-def find_login(
-    token_file: str | None,
+def read_login(
+    token_file: Path | str | None,
     *,
     environment: Mapping[str, str] = os.environ,
     stdin: BinaryIO | None = None,
@@ -85,7 +85,7 @@ def find_login(
         return Login(kind="token", secret=_token(raw, "standard input"))
     if token_file is not None:
         raw = read_private(Path(token_file), MAX_TOKEN_BYTES)
-        return Login(kind="token", secret=_token(raw, token_file))
+        return Login(kind="token", secret=_token(raw, str(token_file)))
     path = _fioctl_path(environment)
     if not path.exists():
         raise PlanError(

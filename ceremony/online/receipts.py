@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from ceremony.online.comparing import Row
+from ceremony.online.comparing import Row, Verdict
 
 RECEIPT_SCHEMA: Final = "ceremony-receipt/1"
 Result = Literal["uploaded", "already there", "not as sent", "dry run"]
@@ -36,7 +36,6 @@ class ReceiptDocument(Frozen, frozen=True):
     api: str
     rehearsal: bool
     user: str
-    words_checked: bool
     started_at: str
     finished_at: str
     sent: tuple[str, ...]
@@ -55,3 +54,8 @@ class Receipt:
     def already_there(self) -> bool:
         """Whether the Factory had everything before."""
         return self.document.result == "already there"
+
+    def __str__(self) -> str:
+        there = sum(row.verdict is Verdict.THERE for row in self.document.certificates)
+        tail = f"; receipt {self.path}" if self.path else ""
+        return f"{self.document.result}: the Factory has {there} certificates of the bundle{tail}"

@@ -1,7 +1,7 @@
 """What the online machine remembers: raw answers, requests, plans, sheets and receipts.
 
-All of it lies in ``<state>/online/``, readable by its owner alone, and is written
-exclusively: nothing there is ever replaced.
+All of it lies in one folder, ``online/`` in the state folder, readable by its owner alone,
+and is written exclusively: nothing there is ever replaced.
 """
 
 import os
@@ -19,23 +19,24 @@ from ceremony.core.fingerprints import Fingerprint
 from ceremony.core.text import show
 from ceremony.errors import MediaError
 
+ONLINE: Final = "online"
 _REQUESTS: Final = "requests"
 _PLANS: Final = "plans"
 
 
 def default_state(environment: Mapping[str, str] = os.environ) -> Path:
-    """The state folder of the XDG Base Directory Specification."""
+    """``online/`` in the state folder of the XDG Base Directory Specification."""
     base = environment.get("XDG_STATE_HOME") or ""
     if not base.startswith("/"):
         base = str(Path(environment.get("HOME") or "/") / ".local" / "state")
-    return Path(base) / "ceremony"
+    return Path(base) / "ceremony" / ONLINE
 
 
 class StateFolder:
-    """The folder ``<state>/online/``, made when it is not there."""
+    """The folder, made when it is not there."""
 
-    def __init__(self, state: Path) -> None:
-        self.path = state / "online"
+    def __init__(self, path: Path) -> None:
+        self.path = path
         for path in (self.path, self.path / _REQUESTS, self.path / _PLANS):
             _make_private(path)
 

@@ -1,0 +1,155 @@
+"""`ceremony-online`: the command line of the other machine."""
+
+import sys
+from pathlib import Path
+from typing import Final
+
+import click
+
+from ceremony.process import guarded
+
+_PLAN: Final = click.argument("plan", type=click.Path(path_type=Path), default="ceremony.toml")
+_TOKEN: Final = click.option(
+    "--token-file",
+    metavar="FILE|-",
+    help="API token: a file of mode 0600, or - for standard input. Default: fioctl's login.",
+)
+_STATE: Final = click.option(
+    "--state",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="State folder; this program keeps DIR/online/. Default: the XDG state folder.",
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(message="%(prog)s %(version)s", package_name="ceremony")
+def ceremony_online() -> None:
+    """Carry a key ceremony's requests and certificates from and to the Factory."""
+
+
+@ceremony_online.command()
+@_PLAN
+@click.option(
+    "--to", required=True, type=click.Path(path_type=Path), metavar="DIR", help="The stick."
+)
+@click.option(
+    "--yes-replaces-server-keys",
+    "typed",
+    metavar="FACTORY",
+    help="For scripts: the Factory's name, as a person would type it.",
+)
+@_TOKEN
+@_STATE
+def fetch(
+    plan: Path, to: Path, typed: str | None, token_file: str | None, state: Path | None
+) -> None:
+    """Fetch CSRs from the Factory into a request bundle on a stick."""
+    from ceremony.config import load
+    from ceremony.online import fetch as fetching
+    from ceremony.online import terminal
+    from ceremony.online.login import read_login
+
+    def confirm(what: str) -> str:
+        terminal.say(what)
+        return typed if typed is not None else terminal.ask("Type the Factory's name to go on")
+
+    path = fetching.fetch(
+        load(plan),
+        to,
+        login=read_login(token_file),
+        state=_state(state),
+        confirm=confirm,
+        screen=terminal.screen(),
+    )
+    click.echo(str(path))
+
+
+@ceremony_online.command()
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.option(
+    "--request",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="The request that is answered, when it was not fetched on this machine.",
+)
+@click.option(
+    "--plan",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The plan, for its CA file and proxy, when fetch did not run on this machine.",
+)
+@click.option("--dry-run", is_flag=True, help="Check and compare; send nothing.")
+@click.option(
+    "--expect",
+    metavar="WORDS|HEX|FILE",
+    help="For scripts: the fingerprint on paper, instead of typing eight of its words.",
+)
+@_TOKEN
+@_STATE
+def upload(
+    bundle: Path,
+    request: Path | None,
+    plan: Path | None,
+    dry_run: bool,
+    expect: str | None,
+    token_file: str | None,
+    state: Path | None,
+) -> None:
+    """Upload the certificates of an upload bundle, and compare what the Factory has then."""
+    from ceremony.config import load
+    from ceremony.online import terminal
+    from ceremony.online import upload as uploading
+    from ceremony.online.login import read_login
+    from ceremony.online.paper import parse_expected
+
+    receipt = uploading.upload(
+        bundle,
+        login=read_login(token_file),
+        state=_state(state),
+        expect=None if expect is None else parse_expected(expect),
+        ask=terminal.ask,
+        request=request,
+        plan_file=None if plan is None else load(plan),
+        dry_run=dry_run,
+        screen=terminal.screen(),
+    )
+    click.echo(str(receipt))
+
+
+@ceremony_online.command()
+@_PLAN
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+@_TOKEN
+def show(plan: Path, as_json: bool, token_file: str | None) -> None:
+    """Show what the Factory has today."""
+    from ceremony.bundle.documents import encode
+    from ceremony.config import load
+    from ceremony.online import terminal
+    from ceremony.online.api import Api
+    from ceremony.online.login import read_login
+    from ceremony.online.showing import describe, lines_of
+
+    loaded = load(plan).plan
+    login = read_login(token_file)
+    with terminal.busy("asking the Factory what it has"):
+        api = Api(loaded.online, loaded.factory, login, rehearsal=loaded.rehearsal)
+        document = describe(loaded, api.pki())
+    if as_json:
+        click.echo(encode(document).decode(), nl=False)
+        return
+    for line in lines_of(document):
+        click.echo(line)
+
+
+def _state(state: Path | None) -> Path:
+    from ceremony.online.state import ONLINE, default_state
+
+    return default_state() if state is None else state / ONLINE
+
+
+def main() -> None:
+    """The process entry of `ceremony-online`."""
+    sys.exit(
+        guarded(lambda: ceremony_online.main(prog_name="ceremony-online", standalone_mode=False))
+    )

@@ -1,0 +1,77 @@
+"""The terminal of the online machine: words on stderr, questions to whoever sits there."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import IO
+
+from ceremony.bundle.qr import qr_rows
+from ceremony.core.fingerprints import Fingerprint
+from ceremony.errors import PlanError
+from ceremony.online.screen import Screen
+
+_BLACK_ON_WHITE = "\x1b[38;2;0;0;0;48;2;255;255;255m"
+_RESET = "\x1b[0m"
+
+
+def screen() -> Screen:
+    """Everything on stderr; spinner and QR code only on a terminal."""
+    return Screen(out=say, busy=busy, paint=paint)
+
+
+def say(line: str) -> None:
+    """One line of words."""
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
+
+
+def busy(title: str) -> AbstractContextManager[object]:
+    """A spinner beside `title`, on a terminal."""
+    if not sys.stderr.isatty():
+        return nullcontext()
+    from rich.console import Console
+    from rich.text import Text
+
+    return Console(stderr=True, highlight=False).status(Text(f"{title} ..."))
+
+
+def paint(fingerprint: Fingerprint) -> None:
+    """The QR code of the hex digits, black on white: phones read no other."""
+    if not sys.stderr.isatty() or "NO_COLOR" in os.environ:
+        return
+    say("")
+    for row in qr_rows(fingerprint.hex.upper()):
+        say(f"{_BLACK_ON_WHITE}{row}{_RESET}")
+
+
+def ask(question: str) -> str:
+    """Asks whoever sits at the terminal, also when standard input is something else.
+
+    Raises:
+        PlanError: `online.no_terminal`.
+    """
+    with _terminal() as source:
+        sys.stderr.write(f"{question}: ")
+        sys.stderr.flush()
+        line = source.readline()
+    if not line:
+        raise KeyboardInterrupt  # end of input: nobody is there any more
+    return line.strip()
+
+
+@contextmanager
+def _terminal() -> Iterator[IO[str]]:
+    if sys.stdin.isatty():
+        yield sys.stdin
+        return
+    try:
+        terminal = open("/dev/tty", encoding="utf-8", errors="replace")
+    except OSError as exc:
+        raise PlanError(
+            "online.no_terminal",
+            "a person must answer, and there is no terminal",
+            hint="Run it in a terminal, or give --expect or --yes-replaces-server-keys.",
+        ) from exc
+    with terminal:
+        yield terminal
