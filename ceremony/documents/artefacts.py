@@ -26,9 +26,9 @@ def hardware(entries: Entries) -> tuple[Block, ...]:
         Table(
             caption="Program",
             columns=(
-                Column(title="Since (UTC)", share=26, mono=True),
-                Column(title="Version", share=12),
-                Column(title="SHA-256 over its installed files", share=62, mono=True),
+                Column(title="Since (UTC)", share=24),
+                Column(title="Version", share=11),
+                Column(title="SHA-256 over its installed files", share=65, mono=True),
             ),
             rows=seen,
         )
@@ -137,13 +137,13 @@ def _certificate(
         ("Role", intent.text("role")),
         ("Subject", intent.text("subject")),
         ("Serial (decimal)", serial),
-        ("Serial (hex)", f"{int(serial):x}" if serial.isdecimal() else ""),
-        ("Valid", f"{intent.text('not_before')} to {intent.text('not_after')}"),
+        ("Serial (hex)", _hex(serial)),
     ]
     if done is None:
-        rows.append(("State", "NOT SIGNED"))
+        rows += [*_intended_dates(intent), ("State", "NOT SIGNED")]
         return (Heading(text=show(name), level=2), Facts(rows=tuple(rows)))
     if certificate is None:
+        rows += _intended_dates(intent)
         rows.append(("Certificate file", "not at hand when this report was made"))
     else:
         rows += _details(name, done, certificate)
@@ -154,6 +154,17 @@ def _certificate(
         Facts(rows=tuple(rows)),
         Print(caption=caption, fingerprint=done.fingerprint("sha256")),
     )
+
+
+def _hex(serial: str) -> str:
+    if not serial.isdecimal():
+        return ""
+    digits = f"{int(serial):x}"
+    return digits if len(digits) % 2 == 0 else "0" + digits
+
+
+def _intended_dates(intent: Entry) -> list[tuple[str, str]]:
+    return [("notBefore", intent.text("not_before")), ("notAfter", intent.text("not_after"))]
 
 
 def _details(name: str, done: Entry, certificate: Certificate) -> list[tuple[str, str]]:

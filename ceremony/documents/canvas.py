@@ -86,12 +86,14 @@ class Canvas:
         small = Type(size=7.6)
         bold = Type(face=Face.BOLD, size=7.6)
         marks = "   ".join(self._document.marks)
-        self.text(LEFT, 14, self._document.title, small)
+        room = ROOM - self.width(marks, bold) - 4
+        self.text(LEFT, 14, self.wrap(self._document.title, room, small)[0], small)
         self.text(WIDTH - LEFT - self.width(marks, bold), 14, marks, bold)
         self.rule(15.6, 0.25)
         self.rule(283, 0.25)
         number = f"Page {self.page} of {self._pages}"
-        self.text(LEFT, 287, self._document.footer, small)
+        footer = self.wrap(self._document.footer, ROOM - 24, small)[:2]
+        self.lines(footer, LEFT, 284.4, small)
         self.text(WIDTH - LEFT - self.width(number, small), 287, number, small)
         self.y = TOP
 
@@ -193,6 +195,14 @@ class Canvas:
             self.lines([line], x, self.y, type_)
             self.y += type_.leading
 
+    def row_height(self, cells: Sequence[Cell], least: float = 0) -> float:
+        """How high `row` would draw these cells."""
+        most = max(len(self._cell_lines(cell)) for cell in cells)
+        return max(least, most * max(cell.type.leading for cell in cells) + 2 * _PAD)
+
+    def _cell_lines(self, cell: Cell) -> list[str]:
+        return self.wrap(cell.text, cell.width - 2 * _PAD, cell.type)
+
     def row(
         self,
         cells: Sequence[Cell],
@@ -211,7 +221,7 @@ class Canvas:
             uprights: lines between the cells.
             header: drawn again at the top of each further page.
         """
-        wrapped = [self.wrap(cell.text, cell.width - 2 * _PAD, cell.type) for cell in cells]
+        wrapped = [self._cell_lines(cell) for cell in cells]
         leading = max(cell.type.leading for cell in cells)
         most = int((BOTTOM - TOP - 20) / leading)
         for start in range(0, max(map(len, wrapped)), most):

@@ -24,7 +24,7 @@ def course(entries: Entries) -> tuple[Block, ...]:
         Table(
             columns=(
                 Column(title="Line", share=7),
-                Column(title="Time (UTC)", share=25, mono=True),
+                Column(title="Time (UTC)", share=26),
                 Column(title="Step", share=19),
                 Column(title="What", share=72),
             ),

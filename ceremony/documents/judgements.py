@@ -26,9 +26,9 @@ def type_backs(entries: Entries) -> tuple[Block, ...]:
     columns = (
         Column(title="Words of", share=18),
         Column(title="Typed by", share=30),
-        Column(title="Places on the sheet", share=54, mono=True),
+        Column(title="Places on the sheet", share=52),
         Column(title="Verdict", share=20),
-        Column(title="Time (UTC)", share=30, mono=True),
+        Column(title="Time (UTC)", share=33),
     )
     blocks: list[Block] = [
         Heading(text="Type-backs"),
@@ -47,7 +47,7 @@ def fences(entries: Entries) -> tuple[Block, ...]:
     columns = (
         Column(title="Fence", share=30),
         Column(title="Passed by, each with a personal phrase", share=80),
-        Column(title="Time (UTC)", share=40, mono=True),
+        Column(title="Time (UTC)", share=40),
     )
     return Heading(text="Fences"), _table(columns, rows, "No fence was passed.")
 
@@ -88,7 +88,7 @@ def _refusals(entries: Entries) -> tuple[Block, ...]:
     if not rows:
         return ()
     columns = (
-        Column(title="Time (UTC)", share=30, mono=True),
+        Column(title="Time (UTC)", share=33),
         Column(title="What", share=14),
         Column(title="Code", share=32, mono=True),
         Column(title="Message", share=74),

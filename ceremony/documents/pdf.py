@@ -6,7 +6,7 @@ from functools import singledispatch
 from ceremony.bundle.qr import dark_runs, qr_matrix
 from ceremony.core.fingerprints import LINES
 from ceremony.documents import model
-from ceremony.documents.canvas import LEFT, ROOM, Canvas, Cell, Face, Type
+from ceremony.documents.canvas import BOTTOM, LEFT, ROOM, TOP, Canvas, Cell, Face, Type
 from ceremony.documents.model import Block, Document, qr_text
 
 _PLAIN = Type()
@@ -19,6 +19,10 @@ _MONO = Type(face=Face.MONO, size=7.8)
 _CODE = Type(face=Face.MONO, size=7.2)
 _QR_MODULE = 0.95
 _HAND = 9.5
+_HEADING = 14.0
+_KEPT = 110.0
+_TOGETHER = 8
+_NAME_LINES = 8
 
 
 def render_pdf(document: Document) -> bytes:
@@ -37,9 +41,23 @@ def _draw(document: Document, pages: int) -> Canvas:
     canvas.y += 1.5
     canvas.rule(canvas.y, 0.7)
     canvas.y += 5
-    for block in document.blocks:
+    for at, block in enumerate(document.blocks):
+        if isinstance(block, model.Heading):
+            canvas.need(_HEADING + _least(document.blocks[at + 1 :], canvas))
         _block(block, canvas)
     return canvas
+
+
+def _least(blocks: Sequence[Block], canvas: Canvas) -> float:
+    """Room that must be left below a heading, so that it does not stand alone."""
+    for block in blocks:
+        if isinstance(block, model.Facts):
+            return min(_facts_height(block, canvas), _KEPT)
+        if isinstance(block, model.Print):
+            return 75.0 if block.fingerprint is None else 50.0
+        if not isinstance(block, model.Heading):
+            break
+    return 28.0
 
 
 @singledispatch
@@ -51,11 +69,8 @@ def _block(block: Block, canvas: Canvas) -> None:  # noqa: ARG001 - for the othe
 @_block.register
 def _heading(block: model.Heading, canvas: Canvas) -> None:
     type_ = Type(face=Face.BOLD, size={1: 14.0, 2: 11.0, 3: 9.2}[block.level])
-    canvas.need(46 if block.level == 1 else 32)
     canvas.y += {1: 4.0, 2: 2.6, 3: 1.4}[block.level]
-    for line in canvas.wrap(block.text, ROOM, type_):
-        canvas.lines([line], LEFT, canvas.y, type_)
-        canvas.y += type_.leading
+    canvas.running(block.text, type_)
     if block.level == 1:
         canvas.rule(canvas.y + 0.4, 0.35)
         canvas.y += 2
@@ -67,8 +82,12 @@ def _paragraph(block: model.Paragraph, canvas: Canvas) -> None:
     if block.tone is model.Tone.NOTICE:
         _notice(block, canvas)
         return
-    text = f"{block.lead} {block.text}" if block.lead else block.text
-    canvas.running(text, _SMALL if block.tone is model.Tone.SMALL else _PLAIN)
+    type_ = _SMALL if block.tone is model.Tone.SMALL else _PLAIN
+    lines = len(canvas.wrap(block.text, ROOM, type_)) + bool(block.lead)
+    canvas.need(min(lines, _TOGETHER) * type_.leading)
+    if block.lead:
+        canvas.running(block.lead, _BOLD)
+    canvas.running(block.text, type_)
     canvas.y += 2
 
 
@@ -77,6 +96,10 @@ def _notice(block: model.Paragraph, canvas: Canvas) -> None:
     lead = canvas.wrap(block.lead, inner, _BOLD) if block.lead else []
     lines = canvas.wrap(block.text, inner, _PLAIN)
     height = (len(lead) + len(lines)) * _PLAIN.leading + 5
+    if height > BOTTOM - TOP:
+        canvas.running(block.lead, _BOLD)
+        canvas.running(block.text, _PLAIN)
+        return
     canvas.need(height)
     canvas.frame(LEFT, canvas.y, ROOM, height, 0.6)
     canvas.lines(lead, LEFT + 4, canvas.y + 2.4, _BOLD)
@@ -91,15 +114,32 @@ def _caption(caption: str, canvas: Canvas) -> None:
         canvas.y += 0.8
 
 
+def _fact_cells(label: str, value: str) -> tuple[Cell, Cell]:
+    return (
+        Cell(text=label, width=ROOM * 0.3, type=_CELL),
+        Cell(text=value, width=ROOM * 0.7, type=_CELL),
+    )
+
+
+def _facts_height(block: model.Facts, canvas: Canvas) -> float:
+    rows = sum(
+        canvas.row_height(_fact_cells(label, value), _fact_least(value))
+        for label, value in block.rows
+    )
+    return rows + (6.0 if block.caption else 0.0)
+
+
+def _fact_least(value: str) -> float:
+    return 5.8 if value else 7.5
+
+
 @_block.register
 def _facts(block: model.Facts, canvas: Canvas) -> None:
+    canvas.need(min(_facts_height(block, canvas), _KEPT))
     _caption(block.caption, canvas)
     for label, value in block.rows:
-        cells = (
-            Cell(text=label, width=ROOM * 0.3, type=_CELL),
-            Cell(text=value, width=ROOM * 0.7, type=_CELL),
-        )
-        canvas.row(cells, least=5.8 if value else 7.5, grey=185 if value else 90)
+        grey = 185 if value else 90
+        canvas.row(_fact_cells(label, value), least=_fact_least(value), grey=grey)
     canvas.y += 3.5
 
 
@@ -196,13 +236,15 @@ def _qr(text: str, x: float, y: float, canvas: Canvas) -> None:
 
 
 def _blank_print(caption: str, canvas: Canvas) -> None:
-    height = 11 + 8 * 7.6
+    lines = canvas.wrap(caption, ROOM - 8, _BOLD)
+    above = 10 + len(lines) * _BOLD.leading
+    height = above - 3 + 8 * 7.6
     canvas.need(height + 3)
     top = canvas.y
     canvas.frame(LEFT, top, ROOM, height)
-    canvas.lines([caption], LEFT + 4, top + 3, _BOLD)
+    canvas.lines(lines, LEFT + 4, top + 3, _BOLD)
     for at, letter in enumerate(LINES):
-        y = top + 14 + at * 7.6
+        y = top + above + at * 7.6
         canvas.text(LEFT + 4, y, letter, _BOLD)
         canvas.rule(y, 0.2, LEFT + 11, 24)
         for column in range(4):
@@ -237,7 +279,7 @@ def _write_in(block: model.WriteIn, canvas: Canvas) -> None:
 def _signatures(block: model.Signatures, canvas: Canvas) -> None:
     columns = (("Name", 0.0, 54.0), ("Signature", 59.0, 70.0), ("Date, time (UTC)", 134.0, 40.0))
     for role, name in block.rows:
-        lines = canvas.wrap(name, 54, _PLAIN)
+        lines = canvas.wrap(name, 54, _PLAIN)[:_NAME_LINES]
         height = 11.4 + len(lines) * _PLAIN.leading
         canvas.need(height + 8)
         canvas.lines([role], LEFT, canvas.y, _BOLD)

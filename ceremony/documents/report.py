@@ -146,7 +146,7 @@ def _people(entries: Entries) -> tuple[Block, ...]:
                 Column(title="Part", share=22),
                 Column(title="Name", share=48),
                 Column(title="Role", share=48),
-                Column(title="On record since (UTC)", share=32, mono=True),
+                Column(title="On record since (UTC)", share=34),
             ),
             rows=tuple(rows),
         ),

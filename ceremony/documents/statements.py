@@ -1,5 +1,6 @@
 """What a report states, what it rests on, and what nobody checked."""
 
+from ceremony.core.text import show
 from ceremony.documents.entries import Entries
 from ceremony.documents.model import Block, Facts, Heading, Paragraph, Tone
 
@@ -27,7 +28,7 @@ def missing(entries: Entries) -> tuple[str, ...]:
     begun = {entry.line.key for entry in entries.all("intent")}
     done = {entry.line.key for entry in entries.all("done")}
     named = {key for _, key, _ in _MILESTONES}
-    found += [f"{key} (begun, not done)" for key in sorted(begun - done) if key not in named]
+    found += [f"{show(key)} (begun, not done)" for key in sorted(begun - done) if key not in named]
     return tuple(found)
 
 

@@ -9,13 +9,14 @@ from ceremony.documents.model import Block, Document, printable
 
 WIDTH = 78
 _GAP = 2
+_LONGEST_LEAD = 34
 _ASCII = str.maketrans({"\u00a7": "section ", "\u00b7": "-", "\u00d7": "x"})
 
 
 def render_text(document: Document) -> bytes:
     """The document as ASCII text with LF line ends; QR codes are left out."""
     lines = [f"*** {mark} ***".center(WIDTH).rstrip() for mark in document.marks]
-    lines += [document.title.upper(), *_wrap(document.subtitle), "=" * WIDTH]
+    lines += [*_wrap(document.title.upper()), *_wrap(document.subtitle), "=" * WIDTH]
     for block in document.blocks:
         lines += ["", *_block(block)]
     lines += ["", "-" * WIDTH, *_wrap(document.footer), *(f"*** {m} ***" for m in document.marks)]
@@ -24,7 +25,7 @@ def render_text(document: Document) -> bytes:
 
 
 def _clean(line: str) -> str:
-    return printable(line).translate(_ASCII).rstrip()
+    return _clean_lead(line).rstrip()
 
 
 def _wrap(text: str, width: int = WIDTH) -> list[str]:
@@ -40,9 +41,16 @@ def _block(block: Block) -> Iterable[str]:
 
 
 def _hang(lead: str, text: str) -> list[str]:
-    """`lead`, then `text` indented by its width."""
+    """`lead`, then `text` indented by its width; below it where `lead` is long."""
+    lead = _clean_lead(lead)
+    if len(lead) > _LONGEST_LEAD:
+        return [*_wrap(lead), *_hang("      ", text)]
     first, *rest = _wrap(text, WIDTH - len(lead))
     return [lead + first, *(" " * len(lead) + line for line in rest)]
+
+
+def _clean_lead(lead: str) -> str:
+    return printable(lead).translate(_ASCII)
 
 
 @_block.register
@@ -63,7 +71,7 @@ def _paragraph(block: model.Paragraph) -> list[str]:
 @_block.register
 def _facts(block: model.Facts) -> Iterator[str]:
     if block.caption:
-        yield block.caption
+        yield from _wrap(block.caption)
     if not block.rows:
         return
     width = min(max(len(label) for label, _ in block.rows), 26)
@@ -93,7 +101,7 @@ def _widths(block: model.Table) -> list[int]:
 @_block.register
 def _table(block: model.Table) -> Iterator[str]:
     if block.caption:
-        yield block.caption
+        yield from _wrap(block.caption)
     widths = _widths(block)
     titles = [
         _wrap(column.title, width) for column, width in zip(block.columns, widths, strict=True)
@@ -148,7 +156,7 @@ def _hang_exact(lead: str, text: str) -> Iterator[str]:
 @_block.register
 def _signatures(block: model.Signatures) -> Iterator[str]:
     for role, name in block.rows:
-        yield f"{role}: {name}" if name else f"{role}: {'_' * 40}"
+        yield from _wrap(f"{role}: {name or '_' * 40}")
         yield ""
         yield "    Signature ______________________________   Date, time (UTC) ______________"
         yield ""
@@ -161,7 +169,7 @@ def _checklist(block: model.Checklist) -> list[str]:
 
 @_block.register
 def _write_in(block: model.WriteIn) -> list[str]:
-    return [f"{block.label}:", *(["", "_" * WIDTH] * block.lines)]
+    return [*_wrap(f"{block.label}:"), *(["", "_" * WIDTH] * block.lines)]
 
 
 @_block.register

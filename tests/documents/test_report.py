@@ -1,0 +1,210 @@
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ceremony.documents import model
+from ceremony.documents.course import _SENTENCES
+from ceremony.documents.html import render_html
+from ceremony.documents.pdf import render_pdf
+from ceremony.documents.report import report
+from ceremony.documents.text import render_text
+from ceremony.errors import VerificationError
+from ceremony.record.chain import FIRST, SCHEMA, Line, format_line
+from tests.documents.conftest import Held
+from tests.documents.paper import codes, pages, words_outside
+
+OPEN = {
+    "schema": SCHEMA,
+    "ceremony_id": "create-20260102-5a5a",
+    "factory": "acme",
+    "kind": "create",
+    "rehearsal": False,
+    "plan_sha256": "ab" * 32,
+    "tool_version": "0.1.0",
+    "tool_sha256": "cd" * 32,
+    "python": "3.11",
+    "previous_head": None,
+}
+
+
+def _lines(*told: tuple[str, str, Mapping[str, Any]]) -> tuple[Line, ...]:
+    lines: list[Line] = []
+    for kind, key, data in (("open", "open", OPEN), *told):
+        lines.append(
+            format_line(
+                n=len(lines),
+                prev=lines[-1].fingerprint.hex if lines else FIRST,
+                at=f"2026-01-02T03:04:{len(lines):02d}Z",
+                step="Open",
+                type_=kind,
+                key=key,
+                data=data,
+            )
+        )
+    return tuple(lines)
+
+
+def _flat(document: model.Document) -> str:
+    return " ".join(render_text(document).decode().split())
+
+
+def _report(lines: Sequence[Line]) -> model.Document:
+    return report(lines, plan=None, certificates={})
+
+
+def _of(held: Held, lines: Sequence[Line] | None = None) -> model.Document:
+    return report(lines or held.lines, plan=held.plan, certificates=held.certificates)
+
+
+def test_every_code_of_the_report_reads_from_the_printed_page(held: Held, tmp_path: Path) -> None:
+    document = _of(held)
+    wanted = [
+        block.fingerprint.hex.upper()
+        for block in document.blocks
+        if isinstance(block, model.Print) and block.fingerprint is not None
+    ]
+    assert len(wanted) == 4 + len(held.certificates)
+    assert sorted(codes(render_pdf(document), tmp_path)) == sorted(wanted)
+
+
+def test_the_report_has_the_elements_of_a_key_generation_report(held: Held) -> None:
+    told = _flat(_of(held))
+    for line in held.lines:
+        match line.type:
+            case "officer":
+                assert line.data["name"] in told
+            case "place":
+                assert line.data["approval"] in told
+    for certificate in held.certificates.values():
+        assert str(certificate.serial) in told
+        assert certificate.serial_hex in told
+        assert certificate.subject in told
+        for _, digits, spoken in certificate.fingerprint.lines:
+            assert f"{digits} {' '.join(spoken)}" in told
+        for name in certificate.dns_names:
+            assert name in told
+    assert held.lines[0].data["tool_sha256"].encode() in render_html(_of(held))
+    assert "Root key backup: none." in told
+    assert "The online machine was honest when it fetched." in told
+    assert "What was not checked" in told
+    assert "UNFINISHED" not in told
+
+
+def test_the_head_on_page_1_is_that_of_the_last_line(held: Held, tmp_path: Path) -> None:
+    first = pages(render_pdf(_of(held)), tmp_path)[0]
+    assert all(group in first for group in held.lines[-1].fingerprint.groups)
+
+
+def test_nothing_of_a_report_lies_beyond_its_pages(held: Held, tmp_path: Path) -> None:
+    assert words_outside(render_pdf(_of(held)), tmp_path) == []
+
+
+def test_every_line_the_flow_writes_has_its_sentence(held: Held) -> None:
+    assert {line.type for line in held.lines} <= set(_SENTENCES)
+
+
+def test_a_report_can_be_made_of_a_record_cut_off_anywhere(held: Held) -> None:
+    for end in range(1, len(held.lines)):
+        told = render_text(_of(held, held.lines[:end])).decode()
+        assert "*** UNFINISHED ***" in told
+        assert "This ceremony is not finished." in told
+
+
+def test_an_unfinished_report_names_what_is_missing(held: Held) -> None:
+    before_sign = next(line for line in held.lines if line.type == "fence" and line.key == "sign")
+    told = _flat(_of(held, held.lines[: before_sign.n]))
+    missing = told.split("not finished. Missing:")[1].split(".")[0]
+    assert missing.split("; ")[0].strip().endswith("fence sign")
+    assert "fence root" not in missing
+
+
+def test_an_unfinished_key_is_said_to_be_unfinished(held: Held) -> None:
+    intent = next(line for line in held.lines if line.key == "key/root" and line.type == "intent")
+    told = _flat(_of(held, held.lines[: intent.n + 1]))
+    assert "NOT FINISHED" in told
+
+
+def test_exceptions_are_told_in_full_with_their_numbers() -> None:
+    lines = _lines(
+        ("exception", "E-1", {"what": "fire drill", "why": "alarm", "decision": "continue",
+                              "by": ["Ada", "Ben"]}),
+        ("exception", "E-2", {"what": "pen empty", "why": "old", "decision": "continue",
+                              "by": ["Ada"]}),
+    )  # fmt: skip
+    told = _flat(_report(lines))
+    assert "2 on record" in told
+    assert "E-1, 2026-01-02T03:04:01Z" in told
+    assert "Ada, Ben" in told
+    assert "pen empty" in told
+
+
+def test_9_what_people_typed_is_harmless_in_every_format(tmp_path: Path) -> None:
+    name = "<script>alert(1)</script>\x1b[2J\u202eEve|\u0430"
+    lines = _lines(
+        ("officer", "A", {"name": name, "role": name}),
+        ("place", "place", {"place": name, "purpose": name, "approval": name}),
+        ("exception", name, {"what": name, "why": name, "decision": name, "by": [name]}),
+        (name, name, {name: name}),
+        ("token", "root", {"kind": "token", "name": name, "label": name, "pin_state": name}),
+        ("intent", f"key/{name}", {"store": name, "label": name, "inventory": []}),
+        ("intent", f"certificate/{name}", {"subject": name, "serial": name}),
+    )
+    document = _report(lines)
+    page = render_html(document)
+    assert b"<script" not in page
+    assert b"\x1b" not in page
+    assert page.isascii()
+    assert render_text(document).isascii()
+    told = "".join(pages(render_pdf(document), tmp_path))
+    assert "\\x1b[2J\\u202eEve" in told.replace("\n", "")
+
+
+@pytest.mark.parametrize(
+    ("kind", "key", "data"),
+    [
+        ("officer", "A", {"name": 5}),
+        ("type-back", "plan/x/1/A", {"positions": [32]}),
+        ("type-back", "plan/x/1/A", {"positions": [True]}),
+        ("type-back", "plan/x/1/A", {"positions": "A1"}),
+        ("fence", "root", {"by": [{}]}),
+        ("preflight", "0", {"rows": ["PASS"]}),
+        ("request", "request", {"fingerprint": "zz"}),
+        ("token", "root", {"software": "no"}),
+    ],
+)
+def test_a_line_with_a_wrong_type_is_refused(kind: str, key: str, data: dict[str, Any]) -> None:
+    with pytest.raises(VerificationError) as refused:
+        _report(_lines((kind, key, data)))
+    assert refused.value.code == "record.line"
+    assert "line 2" in refused.value.message
+
+
+def test_a_certificate_that_is_not_the_one_on_record_is_refused(held: Held) -> None:
+    swapped = {**held.certificates, "tls": held.certificates["est-tls"]}
+    with pytest.raises(VerificationError) as refused:
+        report(held.lines, plan=held.plan, certificates=swapped)
+    assert refused.value.code == "report.certificate"
+
+
+def test_certificates_and_plan_that_are_not_at_hand_are_said_to_be(held: Held) -> None:
+    told = _flat(report(held.lines, plan=None, certificates={}))
+    assert told.count("not at hand when this report was made") == len(held.certificates) + 1
+
+
+def test_a_software_token_and_a_vendors_backup_are_among_what_was_not_checked() -> None:
+    lines = _lines(
+        ("backup", "vendor", {"method": "vendor", "by": ["Ada", "Ben"]}),
+        ("token", "root", {"kind": "token", "name": "0123", "software": True}),
+        ("request", "request", {"form": "csr-files"}),
+    )
+    told = _flat(_report(lines)).split("What was not checked")[1]
+    assert "its key was not tried" in told
+    assert "Software token" in told
+    assert "came without a request bundle" in told
+
+
+def test_the_same_record_gives_the_same_bytes(held: Held) -> None:
+    for render in (render_html, render_text, render_pdf):
+        assert render(_of(held)) == render(_of(held))
