@@ -135,10 +135,14 @@ class ShowSecretScreen(PromptScreen[ShowSecret]):
 
     def on_screen_suspend(self) -> None:
         """Anything laid over it hides it."""
-        self.shown = False
+        self._hide()
 
     def forget(self) -> None:
         """Hides it for good."""
         super().forget()
+        self._hide()
+
+    def _hide(self) -> None:
         self.shown = False
-        self.query_one(SecretView).refresh()
+        for view in self.query(SecretView):
+            view.refresh()

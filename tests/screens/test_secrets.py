@@ -53,7 +53,6 @@ async def test_nothing_is_copied_to_the_terminals_clipboard(show):
         await shown.type(PIN)
         written = []
         shown.app._driver.write = written.append
-        shown.app.screen.query_one(Line).action_copy()
         shown.app.screen.query_one(Line).action_select_all()
         shown.app.screen.query_one(Line).action_copy()
         assert shown.app.clipboard == ""
