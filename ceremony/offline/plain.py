@@ -120,8 +120,19 @@ class PlainFrontend:
         self._sink.flush()
 
     def _write(self, text: str) -> None:
-        encoding = self._sink.encoding or "ascii"
+        encoding = self._encoding
         self._sink.write(text.encode(encoding, "backslashreplace").decode(encoding))
+
+    @property
+    def _encoding(self) -> str:
+        return self._sink.encoding or "utf-8"
+
+    def _draws(self, row: str) -> bool:
+        try:
+            row.encode(self._encoding)
+        except UnicodeEncodeError:
+            return False
+        return True
 
     def _show(self, prompt: AnyPrompt, frame: Frame) -> None:
         self._say(lines.heading(prompt, frame))
@@ -137,7 +148,11 @@ class PlainFrontend:
             self._say(("There is no fingerprint at this question.",))
         for block in prints:
             self._say((f"{block.caption}:",))
-            for row in qr_rows(block.fingerprint.hex.upper()):
+            rows = qr_rows(block.fingerprint.hex.upper())
+            if not all(map(self._draws, rows)):
+                self._say(("This terminal has no block characters to draw it with.",))
+                break
+            for row in rows:
                 painted = f"{_BLACK_ON_WHITE}{row}{_RESET}" if self._sink.isatty() else row
                 self._write(painted + "\n")
         self._sink.flush()
