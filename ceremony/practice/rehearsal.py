@@ -109,6 +109,7 @@ class Rehearsal:
             folder,
             factory=rehearsal_name(plan.factory),
             users=tuple(dict.fromkeys(owners)),
+            host_suffix=plan.rules.host_suffixes[0],
             port=int(port_file.read_text()) if port_file.exists() else 0,
         )
         factory.start()
@@ -148,7 +149,7 @@ class Rehearsal:
             self._directory / "usb-in",
             login=read_login(factory.token_file),
             state=self._directory / "online",
-            confirm=lambda _: None,
+            confirm=lambda _: plan_file.plan.factory,
         )
         self._tell(f"online machine: fetched {path.name}")
         return read_request(path)
