@@ -90,17 +90,17 @@ THEMES = (
             "band-ink": "#000000",
         },
     ),
-    # The eight colours of the Linux console, which has no bright background.
+    # The Linux console: eight colours, bright only in front; names of the ANSI palette.
     _theme(
         CONSOLE,
         dark=True,
         colours={
             "ink": "#c0c0c0",
             "paper": "#000000",
-            "accent": "#008080",
-            "success": "#008000",
-            "warning": "#808000",
-            "error": "#800000",
+            "accent": "#00ffff",
+            "success": "#00ff00",
+            "warning": "#ffff00",
+            "error": "#ff0000",
         },
         extra={
             "dim": "#c0c0c0",
