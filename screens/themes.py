@@ -1,10 +1,10 @@
-"""Four sets of colours. States are always words too; colour only helps."""
+"""Sets of colours. States are always words too; colour only helps."""
 
 import os
 
 from textual.theme import Theme
 
-DARK, LIGHT, CONTRAST, CONSOLE = "dark", "light", "contrast", "console"
+DARK, LIGHT, CONTRAST, CONSOLE, PLAIN = "dark", "light", "contrast", "console", "plain"
 ORDER = (DARK, LIGHT, CONTRAST)
 
 
@@ -112,14 +112,32 @@ THEMES = (
             "band-ink": "#000000",
         },
     ),
+    # NO_COLOR: black and white alone, so that no grey has to stand for a colour.
+    _theme(
+        PLAIN,
+        dark=True,
+        colours=dict.fromkeys(("ink", "accent", "success", "warning", "error"), "#ffffff")
+        | {"paper": "#000000"},
+        extra={
+            "dim": "#c0c0c0",
+            "rule": "#c0c0c0",
+            "side": "#000000",
+            "field": "#404040",
+            "field-here": "#606060",
+            "band": "#ffffff",
+            "band-ink": "#000000",
+        },
+    ),
 )
 
 
 def first_theme() -> str:
-    """The Linux console gets its eight colours, everything else the dark ones."""
+    """Black and white under NO_COLOR, the console's own under TERM=linux, else the dark ones."""
+    if "NO_COLOR" in os.environ:
+        return PLAIN
     return CONSOLE if os.environ.get("TERM") == "linux" else DARK
 
 
 def next_theme(name: str) -> str:
-    """The one after `name`; the console's set is followed by the dark one."""
+    """The one after `name`; any other set is followed by the dark one."""
     return ORDER[(ORDER.index(name) + 1) % len(ORDER)] if name in ORDER else DARK

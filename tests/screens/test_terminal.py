@@ -154,3 +154,18 @@ def _contrast(one, other):
 
     light, dark = sorted((luminance(one), luminance(other)), reverse=True)
     return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize(
+    ("environment", "theme"),
+    [
+        ({"TERM": "xterm"}, themes.DARK),
+        ({"TERM": "linux"}, themes.CONSOLE),
+        ({"TERM": "linux", "NO_COLOR": "1"}, themes.PLAIN),
+    ],
+)
+def test_the_terminal_decides_the_first_theme(monkeypatch, environment, theme):
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert themes.first_theme() == theme
