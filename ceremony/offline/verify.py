@@ -97,7 +97,6 @@ def _text(path: Path, found: Inspection) -> str:
             "",
             *rows,
             "",
-            f"{counts[Outcome.OK]} ok, {counts[Outcome.FAILED]} failed, "
-            f"{counts[Outcome.NOT_CHECKED]} not checked",
+            ", ".join(f"{count} {mark.value}" for mark, count in counts.items()),
         )
     )

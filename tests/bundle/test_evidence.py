@@ -1,0 +1,243 @@
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ceremony.bundle.checking import Outcome, failed
+from ceremony.bundle.evidence import check_ceremony, check_evidence, check_record
+from ceremony.bundle.inspection import Subject, fingerprint_of, inspect, role_seen
+from ceremony.bundle.sums import format_sums
+from ceremony.bundle.writing import write_directory
+from ceremony.core.fingerprints import Fingerprint
+from ceremony.errors import CeremonyError, MediaError
+from ceremony.record.chain import FIRST, format_line
+
+Step = tuple[str, str, dict[str, Any]]
+
+
+def write_record(steps: list[Step]) -> bytes:
+    raw, prev = b"", FIRST
+    for n, (type_, key, data) in enumerate(steps):
+        data = {k: prev if v == "PREV" else v for k, v in data.items()}
+        line = format_line(
+            n=n, prev=prev, at="2026-01-02T03:04:05Z", step="Open", type_=type_, key=key, data=data
+        )
+        raw, prev = raw + line.raw, line.fingerprint.hex
+    return raw
+
+
+def steps_of(world) -> list[Step]:
+    upload = Fingerprint.of(world.upload["SHA256SUMS"]).hex
+    tls = world.certificate("tls").fingerprint.hex
+    plan = world.plan_file.fingerprint.hex
+    return [
+        ("open", "open", {"schema": "ceremony-record/1", "plan_sha256": plan}),
+        ("request", "request", {"fingerprint": Fingerprint.of(world.request["SHA256SUMS"]).hex}),
+        ("intent", "certificate/tls", {}),
+        ("done", "certificate/tls", {"sha256": tls, "file": "tls.pem"}),
+        ("intent", "export/upload", {"record_head": "PREV", "fingerprint": upload}),
+        ("done", "export/upload", {"fingerprint": upload}),
+        ("close", "close", {"record_head_before": "PREV", "upload_fingerprint": upload}),
+    ]
+
+
+def evidence_of(world, steps: list[Step] | None = None) -> dict[str, bytes]:
+    upload = Fingerprint.of(world.upload["SHA256SUMS"]).hex
+    files = {
+        "record.jsonl": write_record(steps or steps_of(world)),
+        "plan.toml": world.plan_file.raw,
+        "tls.pem": world.upload["tls.pem"],
+        "upload-fingerprint.txt": f"SHA-256 of its SHA256SUMS: {upload}\n".encode(),
+        "report.html": b"<html>",
+    }
+    return files | {"SHA256SUMS": format_sums(files)}
+
+
+def head_of(files: Mapping[str, bytes]) -> Fingerprint:
+    return Fingerprint.of(files["record.jsonl"].splitlines(keepends=True)[-1])
+
+
+def codes(checks) -> set[str]:
+    return {check.code for check in failed(checks)}
+
+
+def outcome(checks, code: str) -> Outcome:
+    return next(check.outcome for check in checks if check.code == code)
+
+
+def test_evidence_that_holds_together_passes(world) -> None:
+    files = evidence_of(world)
+    checks = check_evidence(files, head_of(files))
+    left = {c.code for c in checks if c.outcome is not Outcome.OK}
+    assert left == {"evidence.documents"}
+
+
+def test_threat_29_without_the_head_completeness_is_not_checked(world) -> None:
+    files = evidence_of(world)
+    checks = check_evidence(files)
+    assert codes(checks) == set()
+    head = next(check for check in checks if check.code == "record.head")
+    assert head.outcome is Outcome.NOT_CHECKED
+    assert head.sentence.startswith("complete: not checked")
+
+
+def test_threat_29_a_record_cut_short_is_found_against_the_head(world) -> None:
+    files = evidence_of(world)
+    short = b"".join(files["record.jsonl"].splitlines(keepends=True)[:-1])
+    assert codes(check_record(short)) == set()
+    assert codes(check_record(short, head_of(files))) == {"record.head"}
+
+
+def test_threat_29_an_edited_record_is_found(world) -> None:
+    raw = evidence_of(world)["record.jsonl"]
+    lines = raw.splitlines(keepends=True)
+    for other in (
+        raw.replace(b"tls.pem", b"est.pem"),
+        b"".join([*lines[:2], *lines[3:]]),
+        b"".join([lines[1], lines[0], *lines[2:]]),
+        raw[:-1],
+        b"",
+    ):
+        assert len(codes(check_record(other))) == 1
+
+
+def without(index: int) -> Callable[[list[Step]], None]:
+    return lambda steps: steps.__delitem__(index)
+
+
+def other_data(index: int, **data: str) -> Callable[[list[Step]], None]:
+    return lambda steps: steps[index][2].update(data)
+
+
+@pytest.mark.parametrize(
+    ("edit", "code"),
+    [
+        (without(2), "record.no_intent"),
+        (without(3), "record.open_intent"),
+        (without(-1), "record.not_closed"),
+        (other_data(4, record_head="00" * 32), "record.export"),
+        (other_data(5, fingerprint="00" * 32), "record.export"),
+        (other_data(6, record_head_before="00" * 32), "record.close"),
+        (other_data(6, upload_fingerprint="00" * 32), "record.close"),
+        (other_data(0, plan_sha256="00" * 32), "evidence.plan"),
+        (other_data(3, sha256="00" * 32), "evidence.certificate"),
+        (other_data(3, file="est.pem"), "evidence.certificate"),
+    ],
+)
+def test_a_record_rewritten_whole_is_found_where_it_contradicts_itself(
+    world, edit: Callable[[list[Step]], None], code: str
+) -> None:
+    steps = steps_of(world)
+    edit(steps)
+    assert code in codes(check_evidence(evidence_of(world, steps)))
+
+
+def test_altered_evidence_around_a_good_record_is_found(world) -> None:
+    files = evidence_of(world)
+    for name in ("plan.toml", "tls.pem", "upload-fingerprint.txt"):
+        altered = {**files, name: world.upload["factory_ca.pem"]}
+        assert "sums.digest" in codes(check_evidence(altered))
+        again = {**altered, "SHA256SUMS": format_sums(altered)}
+        assert len(codes(check_evidence(again))) == 1
+    keyed = {**files, "report.html": b"-----BEGIN PRIVATE KEY-----"}
+    assert "media.private_key" in codes(check_evidence(keyed))
+
+
+def test_an_unfinished_ceremony_fails_nothing_and_says_what_is_open(world) -> None:
+    steps = steps_of(world)[:3]
+    checks = check_ceremony({"record.jsonl": write_record(steps)}, {})
+    assert codes(checks) == set()
+    assert outcome(checks, "record.close") is Outcome.NOT_CHECKED
+    assert "certificate/tls" in next(c.sentence for c in checks if c.code == "record.intents")
+
+
+def test_a_ceremony_folder_is_compared_with_its_record(world, tmp_path: Path, make) -> None:
+    folder = tmp_path / "20260102-acme"
+    folder.mkdir()
+    (folder / "record.jsonl").write_bytes(write_record(steps_of(world)))
+    (folder / "keys").mkdir()
+    write_directory(folder, "request", world.request)
+    pems = {"tls.pem": world.upload["tls.pem"], "partial": b""}
+    write_directory(folder, "certificates", pems)
+    found = inspect(folder, expect=None, at=make.begin)
+    assert (found.subject, codes(found.checks)) == (Subject.CEREMONY, set())
+    assert found.fingerprint == head_of({"record.jsonl": (folder / "record.jsonl").read_bytes()})
+    (folder / "certificates" / "tls.pem").write_bytes(world.upload["est-tls.pem"])
+    assert codes(inspect(folder, expect=None, at=make.begin).checks) == {"evidence.certificate"}
+
+
+@pytest.mark.parametrize("kind", list(Subject))
+def test_every_kind_of_path_is_recognised(world, tmp_path: Path, make, kind: Subject) -> None:
+    files: dict[Subject, Mapping[str, bytes]] = {
+        Subject.REQUEST: world.request,
+        Subject.UPLOAD: world.upload,
+        Subject.EVIDENCE: evidence_of(world),
+        Subject.CEREMONY: {"record.jsonl": evidence_of(world)["record.jsonl"]},
+        Subject.RECORD: {"record.jsonl": evidence_of(world)["record.jsonl"]},
+        Subject.CERTIFICATE: {"x.pem": world.upload["tls.pem"]},
+    }
+    path = write_directory(tmp_path, "x", files[kind])
+    if kind in {Subject.RECORD, Subject.CERTIFICATE}:
+        (path,) = path.iterdir()
+    found = inspect(path, expect=None, at=make.begin)
+    assert (found.subject, codes(found.checks)) == (kind, set())
+    again = inspect(path, expect=found.fingerprint, at=make.begin)
+    assert again.checks[-1].outcome is not Outcome.FAILED
+    assert Outcome.FAILED in {
+        c.outcome for c in inspect(path, expect=Fingerprint.of(b"?"), at=make.begin).checks
+    }
+
+
+@pytest.mark.parametrize("damage", ["manifest.json", "SHA256SUMS", "payload.json"])
+def test_a_damaged_bundle_is_still_an_upload_bundle(
+    world, tmp_path: Path, make, damage: str
+) -> None:
+    files = {k: v for k, v in world.upload.items() if k != damage}
+    found = inspect(write_directory(tmp_path, "x", files), expect=None, at=make.begin)
+    assert found.subject is Subject.UPLOAD
+    assert failed(found.checks)
+
+
+def test_csr_files_and_the_answer_are_requests(world, tmp_path: Path, make) -> None:
+    csr = world.request["tls.csr"]
+    path = write_directory(tmp_path, "x", {"tls.csr": csr})
+    for one in (path, path / "tls.csr"):
+        found = inspect(one, expect=None, at=make.begin)
+        assert (found.subject, codes(found.checks)) == (Subject.REQUEST, set())
+
+
+def test_what_cannot_be_checked_is_refused(tmp_path: Path, make) -> None:
+    (tmp_path / "notes.txt").write_bytes(b"hello")
+    with pytest.raises(MediaError) as caught:
+        inspect(tmp_path / "notes.txt", expect=None, at=make.begin)
+    assert caught.value.code == "media.unknown"
+    with pytest.raises(CeremonyError):
+        inspect(tmp_path / "nowhere", expect=None, at=make.begin)
+
+
+def test_a_single_certificate_is_weighed_in_the_role_it_seems_made_for(world, make) -> None:
+    roles = {name: role_seen(world.certificate(name)).value for name in ("root", "tls", "line-1")}
+    assert roles == {"root": "root", "tls": "tls", "line-1": "local-ca"}
+    assert role_seen(world.certificate("online-ca")).value == "online-ca"
+
+
+def test_a_certificate_out_of_its_dates_fails(world, tmp_path: Path, make) -> None:
+    path = tmp_path / "tls.pem"
+    path.write_bytes(world.upload["tls.pem"])
+    late = make.begin.replace(year=2050)
+    assert codes(inspect(path, expect=None, at=late).checks) == {"certificate.dates"}
+
+
+def test_fingerprints_are_those_that_people_compare(world, tmp_path: Path) -> None:
+    up = write_directory(tmp_path, "up", world.upload)
+    assert fingerprint_of(up)[1] == Fingerprint.of(world.upload["SHA256SUMS"])
+    assert fingerprint_of(up / "tls.pem")[1] == world.certificate("tls").fingerprint
+    assert fingerprint_of(up / "README.txt")[1] == Fingerprint.of(world.upload["README.txt"])
+    (tmp_path / "tls.der").write_bytes(world.certificate("tls").der)
+    assert fingerprint_of(tmp_path / "tls.der")[1] == world.certificate("tls").fingerprint
+    bare = write_directory(tmp_path, "bare", {"tls.csr": world.request["tls.csr"]})
+    wanted = Fingerprint.of(format_sums({"tls.csr": world.request["tls.csr"]}))
+    assert fingerprint_of(bare)[1] == wanted
+    answer = write_directory(tmp_path, "answer", {"a.json": b"{}"})
+    assert fingerprint_of(answer)[1] == Fingerprint.of(b"{}")
