@@ -22,10 +22,13 @@ _STATE: Final = click.option(
 )
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(message="%(prog)s %(version)s", package_name="ceremony")
-def ceremony_online() -> None:
+@click.pass_context
+def ceremony_online(ctx: click.Context) -> None:
     """Carry a key ceremony's requests and certificates from and to the Factory."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
 
 
 @ceremony_online.command()

@@ -4,9 +4,9 @@ import os
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
+from typing import Final
 
 from msgspec import structs
-from typing import Final
 
 from ceremony.bundle.request import FILES, request_files, request_name
 from ceremony.bundle.schema import (

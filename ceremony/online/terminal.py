@@ -66,12 +66,12 @@ def _terminal() -> Iterator[IO[str]]:
         yield sys.stdin
         return
     try:
-        terminal = open("/dev/tty", encoding="utf-8", errors="replace")
+        handle = os.open("/dev/tty", os.O_RDONLY | os.O_CLOEXEC)
     except OSError as exc:
         raise PlanError(
             "online.no_terminal",
             "a person must answer, and there is no terminal",
             hint="Run it in a terminal, or give --expect or --yes-replaces-server-keys.",
         ) from exc
-    with terminal:
+    with os.fdopen(handle, encoding="utf-8", errors="replace") as terminal:
         yield terminal
