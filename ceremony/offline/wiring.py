@@ -38,7 +38,7 @@ class RealServices:
         """Pkilint in a child, started when first asked for."""
         from ceremony.offline.linting import PkilintLinter
 
-        return PkilintLinter()
+        return PkilintLinter(recipe=self._plan.root.profile == "openssl-recipe")
 
     @cached_property
     def tool(self) -> Tool:
@@ -79,7 +79,8 @@ class RealServices:
         return FileKeyStore(path)
 
     def preflight(self, plan: Plan, directory: Path) -> tuple[CheckRow, ...]:
-        """Laptop, surroundings, token."""
+        """Laptop, surroundings, token; the linter starts meanwhile."""
+        _ = self.linter
         from ceremony.keys.token import list_tokens
 
         timeout_s = plan.limits.token_timeout_s
@@ -105,7 +106,9 @@ class RealServices:
         """By the `openssl` command, where there is one."""
         from ceremony.offline.openssl import verify_chain
 
-        return verify_chain(root, certificates, directory)
+        return verify_chain(
+            root, certificates, directory, strict=self._plan.root.profile == "strict"
+        )
 
     def close(self) -> None:
         """Ends the linter's process."""
