@@ -22,12 +22,12 @@ REHEARSAL_PREFIX = "rehearsal-"
 MAX_LOCAL_CAS = 15  # with three files each, a bundle stays within its 64 entries
 MAX_PLAN_BYTES = 256 * 1024
 
-Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")]
-Label = Annotated[str, Meta(pattern=r"^[\x21-\x7e]{1,32}$")]
-HexId = Annotated[str, Meta(pattern=r"^([0-9a-f]{2}){1,16}$")]
-Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
-HostSuffix = Annotated[str, Meta(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")]
-AbsolutePath = Annotated[str, Meta(pattern=r"^/[^\x00]*$")]
+Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,31}\Z")]
+Label = Annotated[str, Meta(pattern=r"^[\x21-\x7e]{1,32}\Z")]
+HexId = Annotated[str, Meta(pattern=r"^([0-9a-f]{2}){1,16}\Z")]
+Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
+HostSuffix = Annotated[str, Meta(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?\Z")]
+AbsolutePath = Annotated[str, Meta(pattern=r"^/[^\x00]*\Z")]
 
 
 class Kind(StrEnum):
@@ -86,7 +86,7 @@ class Token(Frozen, frozen=True):
     serial: Annotated[str, Meta(max_length=16)] | None = None
     label: Annotated[str, Meta(max_length=32)] | None = None
     software: bool = False
-    module_environment: dict[Annotated[str, Meta(pattern=r"^[A-Z][A-Z0-9_]*$")], str] = {}
+    module_environment: dict[Annotated[str, Meta(pattern=r"^[A-Z][A-Z0-9_]*\Z")], str] = {}
 
 
 class Backup(Frozen, frozen=True):
@@ -326,6 +326,8 @@ def _check_local_cas(plan: Plan) -> None:
     names = [ca.name for ca in plan.local_ca]
     if len(set(names)) != len(names) or len(names) > MAX_LOCAL_CAS:
         raise _refuse("local_ca", f"up to {MAX_LOCAL_CAS}, each with a name of its own")
+    if taken := sorted({"root", *(slot.value for slot in Slot)} & set(names)):
+        raise _refuse("local_ca", f"the name '{taken[0]}' is that of a certificate's role")
     for index, ca in enumerate(plan.local_ca):
         key = f"local_ca[{index}]"
         if ca.user_id is not None:
