@@ -200,6 +200,21 @@ def make_world(rehearsal: bool = False) -> World:
     )
 
 
+def make_local_ca(world: World, name: str) -> Issued:
+    root = world.certificate("root")
+    content = issuing.local_ca_content(
+        factory=world.plan.factory,
+        user_id=USER,
+        spki=spki_of(new_key()),
+        issuer=issuing.issuer_of(root),
+        serial=issuing.new_serial(os.urandom),
+        not_before=BEGIN,
+        days=3650,
+        not_past=root.not_after,
+    )
+    return Issued(role=Role.LOCAL_CA, name=name, certificate=sign(content, world.root_key))
+
+
 class Making:
     """The writers of this file, for tests."""
 
@@ -211,6 +226,7 @@ class Making:
     document = staticmethod(make_document)
     current = staticmethod(make_current)
     pem = staticmethod(pem_of)
+    local_ca = staticmethod(make_local_ca)
     begin = BEGIN
 
 

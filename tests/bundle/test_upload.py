@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from ceremony.bundle.checking import Outcome, check_upload_files, failed, require
+from ceremony.bundle.media import MAX_ENTRIES
 from ceremony.bundle.request import parse_request
 from ceremony.bundle.sums import format_sums
 from ceremony.bundle.upload import Issued, parse_upload, read_upload, upload_name
 from ceremony.bundle.writing import write_directory
+from ceremony.config import MAX_LOCAL_CAS
 from ceremony.core.fingerprints import Fingerprint
 from ceremony.errors import VerificationError
 from ceremony.x509.profiles import Role
@@ -267,6 +269,16 @@ def test_a_local_ca_named_like_a_role_is_not_written(world) -> None:
     line = Issued(role=Role.LOCAL_CA, name="tls", certificate=world.certificate("line-1"))
     issued = tuple(one for one in world.issued if one.name not in {"tls", "line-1"})
     assert refused(world, (*issued, line)) == "json.value"
+
+
+def test_as_many_local_cas_as_a_plan_may_have_fit_into_a_bundle(
+    world, make, tmp_path: Path
+) -> None:
+    names = [f"{'x' * 29}-{number:02}" for number in range(MAX_LOCAL_CAS)]
+    issued = [one for one in world.issued if one.role is not Role.LOCAL_CA]
+    files = world.write((*issued, *(make.local_ca(world, name) for name in names)))
+    assert len(files) <= MAX_ENTRIES
+    read_upload(write_directory(tmp_path, "up", files))
 
 
 # --- against the request ---------------------------------------------------------------
