@@ -5,7 +5,7 @@ the API before anything is compared.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, NoReturn, TypeVar
 
 import msgspec
@@ -194,8 +194,14 @@ class Api:
         return self._send("PATCH", "certs/", payload)
 
     def _send(self, method: str, path: str, body: bytes | None = None) -> Answer:
-        return self._transport.exchange(
+        answer = self._transport.exchange(
             method, f"/ota/factories/{self._factory}/{path}", self._login.headers(), body
+        )
+        location = self._login.redact(answer.location.encode("latin-1", "replace"))
+        return replace(
+            answer,
+            body=self._login.redact(answer.body),
+            location=location.decode("latin-1"),
         )
 
 
@@ -293,7 +299,7 @@ def words_of(body: bytes) -> str:
         text = " ".join(body.decode("utf-8", "replace").split())
         return show(text, 160) or "nothing"
     message = tree.get("msg") or tree.get("message") or ""
-    errors = tree.get("errors") or ()
+    errors = tree.get("errors") or []
     parts = [str(message), *_details(errors)]
     return show("; ".join(part for part in parts if part), 400) or "nothing"
 

@@ -60,28 +60,54 @@ def read_fioctl(raw: bytes, where: str) -> Kept:
     return kept
 
 
-def _entries(text: str, where: str) -> Iterator[tuple[int, str, str]]:
-    """Line number, dotted key and value of each needed key."""
-    section, indent = "", 0
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Line:
+    """One line: where it stands, and its key and value where it has them."""
+
+    number: int
+    depth: int
+    item: bool
+    key: str | None
+    value: str
+
+
+def _lines(text: str) -> Iterator[_Line]:
     for number, line in enumerate(text.splitlines(), start=1):
         stripped = line.strip()
         if not stripped or stripped.startswith("#") or stripped == "---":
             continue
-        depth = len(line) - len(line.lstrip(" "))
         match = _LINE.match(line)
-        if depth == 0:
-            section, indent = (match[2].lower() if match else ""), 0
+        yield _Line(
+            number=number,
+            depth=len(line) - len(line.lstrip(" ")),
+            item=stripped == "-" or stripped.startswith("- "),
+            key=match[2].lower() if match else None,
+            value=(match[3] or "") if match else "",
+        )
+
+
+def _entries(text: str, where: str) -> Iterator[tuple[int, str, str]]:
+    """Line number, dotted key and value of each needed key."""
+    section, indent = "", 0
+    read_at = None  # depth of a needed value: a deeper line would go on with it
+    for line in _lines(text):
+        if read_at is not None and line.depth > read_at:
+            raise _syntax(where, line.number)
+        read_at = None
+        if line.depth == 0:
+            section, indent = line.key or "", 0
         elif section in _SECTIONS:
-            indent = indent or depth
-            if match is None or depth < indent:
-                raise _syntax(where, number)
-        if match is None or depth != indent:
+            indent = indent or line.depth
+            if line.depth < indent or (line.depth == indent and not (line.key or line.item)):
+                raise _syntax(where, line.number)
+        if line.key is None or line.depth != indent:
             continue
-        key = match[2].lower() if depth == 0 else f"{section}.{match[2].lower()}"
-        if key in _SECTIONS and (match[3] or "") not in _NULL | {"{}"}:
-            raise _syntax(where, number)
-        if key in _NEEDED and (match[3] or "") not in _NULL:
-            yield number, key, _scalar(match[3], where, number)
+        key = line.key if line.depth == 0 else f"{section}.{line.key}"
+        if key in _SECTIONS and line.value not in _NULL | {"{}"}:
+            raise _syntax(where, line.number)
+        if key in _NEEDED and line.value not in _NULL:
+            read_at = line.depth
+            yield line.number, key, _scalar(line.value, where, line.number)
 
 
 def _scalar(text: str, where: str, number: int) -> str:

@@ -22,6 +22,7 @@ from ceremony.online.fioctl import read_fioctl
 
 MAX_TOKEN_BYTES: Final = 8 * 1024
 MAX_CONFIG_BYTES: Final = 64 * 1024
+_SHORTEST: Final = 8
 _TOKEN: Final = re.compile(r"[\x21-\x7e]{1,4096}\Z")
 
 
@@ -44,6 +45,16 @@ class Login:
             return {"OSF-TOKEN": self.secret.reveal()}
         encoded = base64.b64encode(self.secret.reveal().encode("ascii")).decode("ascii")
         return {"Authorization": f"Bearer {encoded}"}
+
+    def redact(self, text: bytes) -> bytes:
+        """What a server said, without our own secret in it.
+
+        Secrets under eight characters stay: taking those out would only spoil the text.
+        """
+        for value in (*self.headers().values(), self.secret.reveal()):
+            if len(value) >= _SHORTEST:
+                text = text.replace(value.encode("ascii"), b"***")
+        return text
 
     def check_server(self, api: str) -> None:
         """Refuses to send it to another server than the one it was made for.

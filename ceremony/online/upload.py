@@ -251,7 +251,9 @@ def _send(job: _Job, me: User, wanted: Wanted, fields: tuple[str, ...]) -> Recei
         raise NetworkError(
             "upload.not_applied",
             f"{trouble.message}; the Factory has what it had before",
-            hint=trouble.hint if answer is not None else "Run the same command again.",
+            hint=trouble.hint
+            if answer is not None
+            else "Wait a minute and run the same command again; it may still take effect late.",
         ) from trouble
     receipt = _receipt(job, me, "not as sent", after, sent=fields, status=status)
     raise VerificationError(
