@@ -117,7 +117,9 @@ def upload(
         dry_run=dry_run,
         screen=terminal.screen(),
     )
-    click.echo(str(receipt))
+    terminal.say(str(receipt))
+    if receipt.path is not None:
+        click.echo(str(receipt.path))
 
 
 @ceremony_online.command()

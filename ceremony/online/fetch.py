@@ -101,7 +101,7 @@ def fetch(
 
 
 def _require_folder(to: Path) -> None:
-    if not to.is_dir() or not os.access(to, os.W_OK | os.X_OK):
+    if not os.access(to, os.W_OK | os.X_OK) or not to.is_dir():
         raise MediaError(
             "fetch.folder",
             f"{show(str(to))} is not a folder that can be written to",

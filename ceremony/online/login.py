@@ -51,7 +51,8 @@ class Login:
 
         Secrets under eight characters stay: taking those out would only spoil the text.
         """
-        for value in (*self.headers().values(), self.secret.reveal()):
+        sent = [value.rpartition(" ")[2] for value in self.headers().values()]
+        for value in (*sent, self.secret.reveal()):
             if len(value) >= _SHORTEST:
                 text = text.replace(value.encode("ascii"), b"***")
         return text

@@ -51,11 +51,9 @@ def parse_expected(text: str) -> Fingerprint:
         PlanError: `upload.expect`: none of these.
         MediaError: the file cannot be read.
     """
-    path = Path(text)
-    written = text
-    if len(text) < 4096 and "\n" not in text and path.is_file():
-        written = read_file(path, MAX_SHEET_BYTES).decode("utf-8", "replace")
-    found = _read(written)
+    found = _read(text)
+    if found is None and _is_file(text):
+        found = _read(read_file(Path(text), MAX_SHEET_BYTES).decode("utf-8", "replace"))
     if found is None:
         raise PlanError(
             "upload.expect",
@@ -63,6 +61,13 @@ def parse_expected(text: str) -> Fingerprint:
             hint="Type the 64 hex digits or the 32 words from the paper.",
         )
     return found
+
+
+def _is_file(text: str) -> bool:
+    try:
+        return Path(text).is_file()
+    except (OSError, ValueError):  # too long, or with a NUL: no name of a file
+        return False
 
 
 def _read(text: str) -> Fingerprint | None:
