@@ -315,5 +315,4 @@ def _receipt(
     if not keep:
         return Receipt(document=document, path=None)
     path = job.folder.write_numbered(name, ".receipt.json", encode(document))
-    job.screen.out(f"receipt: {show(str(path))}")
     return Receipt(document=document, path=path)
