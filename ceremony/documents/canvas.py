@@ -17,6 +17,7 @@ _POINT = 25.4 / 72
 _PAD = 1.3
 _NO_DATE = datetime(1970, 1, 1, tzinfo=UTC)
 _ACROSS_SIZE = 84
+_UNITS = 1000  # a built-in font's widths are given for this size
 
 
 class Face(Enum):
@@ -61,6 +62,7 @@ class Canvas:
 
         self._document = document
         self._pages = pages
+        self._widths: dict[Face, dict[str, float]] = {}
         self._pdf = FPDF(format="A4", unit="mm")
         self._pdf.set_auto_page_break(False)
         self._pdf.set_creation_date(document.created or _NO_DATE)
@@ -121,8 +123,12 @@ class Canvas:
 
     def width(self, text: str, type_: Type) -> float:
         """How wide a line is."""
-        self._set(type_)
-        return float(self._pdf.get_string_width(printable(text)))
+        widths = self._widths.setdefault(type_.face, {})
+        shown = printable(text)
+        for char in set(shown).difference(widths):
+            self._set(Type(face=type_.face, size=_UNITS))
+            widths[char] = float(self._pdf.get_string_width(char)) / _UNITS
+        return sum(map(widths.__getitem__, shown)) * type_.size
 
     def _set(self, type_: Type) -> None:
         family, style = type_.face.value

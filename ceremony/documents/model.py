@@ -186,6 +186,8 @@ class Document:
 
 def printable(text: str) -> str:
     """`text` with every character that a page must not carry made visible."""
+    if text.isascii() and text.isprintable():
+        return text
     return "".join(char if " " <= char <= "~" or char in _SIGNS else show(char) for char in text)
 
 

@@ -2,7 +2,9 @@
 
 import fcntl
 import os
-from collections.abc import Mapping
+import stat
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -11,10 +13,18 @@ from ceremony.core.ports import Clock
 from ceremony.core.text import show
 from ceremony.core.times import format_time
 from ceremony.errors import MediaError, StoppedError
-from ceremony.record.chain import FIRST, Line, format_line, read_lines, whole_lines
+from ceremony.record.chain import (
+    FIRST,
+    MAX_RECORD_BYTES,
+    Line,
+    format_line,
+    read_lines,
+    whole_lines,
+)
 
 NAME = "record.jsonl"
 LOCK = "lock"
+PARTIAL = f".{NAME}.partial"
 
 
 class Record:
@@ -36,21 +46,24 @@ class Record:
         Raises:
             MediaError: `state.exists`: there is a record already; or the disk refused.
         """
-        lock = _lock(directory)
-        path = directory / NAME
+        lock = lock_directory(directory)
         try:
-            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
-        except FileExistsError as exc:
+            if os.path.lexists(directory / NAME):
+                raise MediaError(
+                    "state.exists",
+                    f"there is a record in {show(str(directory))} already",
+                    hint="Resume it, or name another folder.",
+                )
+            at = format_time(clock.now())
+            line = format_line(
+                n=0, prev=FIRST, at=at, step="Open", type_="open", key="open", data=data
+            )
+            with _refusals(directory / NAME):
+                _write_first(directory, line.raw)
+        except BaseException:
             os.close(lock)
-            raise MediaError(
-                "state.exists",
-                f"there is a record in {show(str(directory))} already",
-                hint="Resume it, or name another folder.",
-            ) from exc
-        record = cls(directory, clock, (), lock)
-        record.append("Open", "open", "open", data)
-        _sync_directory(directory)
-        return record
+            raise
+        return cls(directory, clock, (line,), lock)
 
     @classmethod
     def open(cls, directory: Path, clock: Clock) -> Self:
@@ -61,19 +74,22 @@ class Record:
 
         Raises:
             VerificationError: the chain does not hold.
+            MediaError: `state.foreign`, `state.open`: not ours alone; `state.read`.
             StoppedError: `state.locked`: another process has it open.
         """
-        lock = _lock(directory)
+        lock = lock_directory(directory)
         path = directory / NAME
         try:
-            raw = path.read_bytes()
+            with _refusals(path, "read"):
+                raw = _read(path)
             whole = whole_lines(raw)
             record = cls(directory, clock, read_lines(whole), lock)
             if whole != raw:
-                with path.open("r+b") as file:
-                    file.truncate(len(whole))
-                    os.fsync(file.fileno())
-                record.append("Open", "torn", "torn", {"bytes": len(raw) - len(whole)})
+                with _refusals(path):
+                    _cut(path, len(whole))
+                if not record.closed:
+                    step = record.lines[-1].step
+                    record.append(step, "torn", "torn", {"bytes": len(raw) - len(whole)})
         except BaseException:
             os.close(lock)
             raise
@@ -105,7 +121,7 @@ class Record:
             raise StoppedError("state.closed", "the record is closed", hint="Start a new ceremony.")
         line = format_line(
             n=len(self._lines),
-            prev=self._lines[-1].fingerprint.hex if self._lines else FIRST,
+            prev=self._lines[-1].fingerprint.hex,
             at=format_time(self._clock.now()),
             step=step,
             type_=type_,
@@ -141,33 +157,26 @@ class Record:
 
     def _write(self, raw: bytes) -> None:
         size = sum(len(line.raw) for line in self._lines)
-        try:
-            with self._path.open("r+b", buffering=0) as file:
-                file.seek(size)
-                try:
-                    _write_all(file.fileno(), raw)
-                    os.fsync(file.fileno())
-                except OSError:
-                    file.truncate(size)
-                    raise
-        except OSError as exc:
-            raise MediaError(
-                "state.write",
-                f"cannot write the record {show(str(self._path))}: {exc.strerror}",
-                hint="Make room or mend the disk, then resume: nothing is lost.",
-            ) from exc
+        with _refusals(self._path), _opened(self._path, os.O_RDWR) as descriptor:
+            _require_end(descriptor, size, self._lines[-1].raw)
+            try:
+                _write_all(descriptor, raw)
+                os.fsync(descriptor)
+            except OSError:
+                os.ftruncate(descriptor, size)
+                raise
 
 
-def _write_all(descriptor: int, raw: bytes) -> None:
-    view = memoryview(raw)
-    while view:
-        view = view[os.write(descriptor, view) :]
+def lock_directory(directory: Path) -> int:
+    """Locks a folder for this process, until the descriptor is closed.
 
-
-def _lock(directory: Path) -> int:
-    descriptor = os.open(
-        directory / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
-    )
+    Raises:
+        StoppedError: `state.locked`: another process has it.
+        MediaError: `state.write`: the folder cannot be used.
+    """
+    with _refusals(directory):
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        descriptor = os.open(directory / LOCK, flags, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as exc:
@@ -180,9 +189,81 @@ def _lock(directory: Path) -> int:
     return descriptor
 
 
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
+def _write_first(directory: Path, raw: bytes) -> None:
+    partial = directory / PARTIAL
+    partial.unlink(missing_ok=True)
+    with _opened(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL) as descriptor:
+        _write_all(descriptor, raw)
         os.fsync(descriptor)
+    partial.rename(directory / NAME)
+    with _opened(directory, os.O_RDONLY | os.O_DIRECTORY) as descriptor:
+        os.fsync(descriptor)
+
+
+def _read(path: Path) -> bytes:
+    with _opened(path, os.O_RDONLY | os.O_NONBLOCK) as descriptor:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid():
+            raise MediaError(
+                "state.foreign",
+                f"the record {show(str(path))} is not a file of yours",
+                hint="Find out who put it there; restore the ceremony's folder from a copy.",
+            )
+        if status.st_mode & 0o077:
+            raise MediaError(
+                "state.open",
+                f"the record {show(str(path))} is open to other users "
+                f"(mode {stat.S_IMODE(status.st_mode):04o})",
+                hint=f"Run chmod 600 {show(str(path))} after comparing it with its head on paper.",
+            )
+        with os.fdopen(os.dup(descriptor), "rb") as file:
+            return file.read(MAX_RECORD_BYTES + 1)
+
+
+def _cut(path: Path, size: int) -> None:
+    with _opened(path, os.O_RDWR) as descriptor:
+        os.ftruncate(descriptor, size)
+        os.fsync(descriptor)
+
+
+def _require_end(descriptor: int, size: int, last: bytes) -> None:
+    """The file still ends with the last line that was written or read.
+
+    Raises:
+        MediaError: `state.changed`.
+    """
+    found = os.pread(descriptor, len(last) + 1, size - len(last))
+    if found != last:
+        raise MediaError(
+            "state.changed",
+            "the record on disk was changed while this program was working on it",
+            hint="Stop; keep the folder as it is, and find out what else writes there.",
+        )
+    os.lseek(descriptor, size, os.SEEK_SET)
+
+
+@contextmanager
+def _opened(path: Path, flags: int) -> Iterator[int]:
+    descriptor = os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _write_all(descriptor: int, raw: bytes) -> None:
+    view = memoryview(raw)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+@contextmanager
+def _refusals(path: Path, verb: str = "write") -> Iterator[None]:
+    try:
+        yield
+    except OSError as exc:
+        raise MediaError(
+            f"state.{verb}",
+            f"cannot {verb} {show(str(path))}: {exc.strerror}",
+            hint="Make room or mend the disk, then resume: nothing is lost.",
+        ) from exc
