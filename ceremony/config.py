@@ -90,9 +90,17 @@ class Token(Frozen, frozen=True):
 
 
 class Backup(Frozen, frozen=True):
-    """How the root key is kept a second time; `none` is confirmed by both officers."""
+    """How the root key is kept a second time; `none` is confirmed by both officers.
+
+    Attributes:
+        method: `vendor` (a second token), `file` (copies of the key file) or `none`.
+        token: the backup token of method `vendor`; without it, its serial is asked for.
+        copies: of the key file, each on a medium of its own.
+    """
 
     method: Literal["vendor", "file", "none"]
+    token: Token | None = None
+    copies: Annotated[int, Meta(ge=1, le=5)] = 1
 
 
 class Root(Frozen, frozen=True):
@@ -294,6 +302,7 @@ def _check(plan: Plan) -> None:
         raise _refuse("root.backup.method", "'file' needs root.key_store = 'file'")
     if plan.root.key_store == "token":
         _check_token("root.token", plan.root.token)
+    _check_backup(plan.root)
     _check_local_cas(plan)
     for key, days in (
         ("limits.tls_days", plan.limits.tls_days),
@@ -320,6 +329,20 @@ def _check_requests(plan: Plan) -> None:
         raise _refuse("requests", "'tls' is needed: without it no device reaches the gateway")
     if Slot.ONLINE_CA not in plan.requests and not plan.local_ca:
         raise _refuse("requests", "without 'online-ca' there must be a local_ca")
+
+
+def _check_backup(root: Root) -> None:
+    backup = root.backup
+    if backup.copies > 1 and backup.method != "file":
+        raise _refuse("root.backup.copies", "needs root.backup.method = 'file'")
+    if backup.token is None:
+        return
+    if backup.method != "vendor":
+        raise _refuse("root.backup.token", "needs root.backup.method = 'vendor'")
+    _check_token("root.backup.token", backup.token)
+    own = root.token.serial if root.token is not None else None
+    if own is not None and backup.token.serial == own:
+        raise _refuse("root.backup.token.serial", "is the serial of root.token itself")
 
 
 def _check_local_cas(plan: Plan) -> None:

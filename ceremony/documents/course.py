@@ -109,6 +109,9 @@ _SENTENCES: Mapping[str, Callable[[Entry], str]] = {
     "request": lambda e: f"Request bundle accepted from {e.text('source')}",
     "findings": _findings,
     "backup": lambda e: f"Backup of the root key: {e.text('method')}, {e.names()}",
+    "backup-check": lambda e: (
+        f"Backup of the root key proven: {e.typed('where')} signed a challenge, before {e.names()}"
+    ),
     "fence": lambda e: f"FENCE {show(e.line.key)} passed by {e.names()}",
     "token": _token,
     "intent": lambda e: f"About to make: {show(e.line.key)}",

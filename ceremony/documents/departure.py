@@ -45,6 +45,14 @@ def export_part(plan: Plan) -> Part:
                 "Encrypted key and certificate written and read back; passphrase kept apart",
             )
         )
+        if name.split("_")[0] == "root":
+            rows.append(
+                (
+                    BOTH,
+                    "Type the passphrase of the root key: the copy on this stick is opened.",
+                    "'The backup works': it signed a random challenge",
+                )
+            )
     return Part(
         title="Export",
         aim="The certificates, on a stick for the online machine, and their fingerprint on paper. "

@@ -85,9 +85,9 @@ _VENDOR_BACKUP: tuple[Row, ...] = (
         "The vendor's tool reports success",
     ),
     (
-        BOTH,
-        "List the backup token's keys with the vendor's tool, and compare its public key.",
-        "The same public key as the root's",
+        "PIN holder",
+        "Put in the backup token; enter its PIN. It signs a random challenge.",
+        "'The backup works'; another serial number than the root's token",
     ),
 )
 

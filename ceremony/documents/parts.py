@@ -79,4 +79,7 @@ def token_name(token: Token) -> str:
 def custody_names(plan: Plan) -> list[str]:
     """Keys that leave the room in files."""
     names = [ca.name for ca in plan.local_ca if ca.key_store == "file"]
-    return [*names, "root"] if plan.root.backup.method == "file" else names
+    if plan.root.backup.method != "file":
+        return names
+    more = range(2, plan.root.backup.copies + 1)
+    return [*names, "root", *(f"root_{number}" for number in more)]

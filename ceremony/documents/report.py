@@ -25,6 +25,7 @@ from ceremony.documents.model import (
     Table,
     Tone,
 )
+from ceremony.documents.possession import backups
 from ceremony.documents.script import backup_notice, plan_rows
 from ceremony.documents.statements import missing, statements
 from ceremony.record.chain import Line
@@ -65,6 +66,7 @@ def report(
             *preflights(entries),
             *request(entries),
             *keys(entries),
+            *backups(entries),
             *certificate_blocks(entries, certificates),
             *checks(entries),
             *outgoing(entries),

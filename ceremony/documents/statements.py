@@ -98,9 +98,10 @@ def _unchecked(entries: Entries) -> tuple[tuple[str, str], ...]:
         ("Sticks", "Told apart by path, not by their electronics."),
     ]
     backup = entries.find("backup")
-    if backup is not None and backup.text("method") == "vendor":
+    proven = entries.find("backup-check") is not None
+    if backup is not None and backup.text("method") == "vendor" and not proven:
         rows.append(("Backup token", "Copied by the vendor's procedure; its key was not tried."))
-    if backup is not None and backup.text("method") == "file":
+    if backup is not None and backup.text("method") == "file" and not proven:
         rows.append(("Copy of the root key", "Read back byte by byte; not opened again."))
     request = entries.find("request")
     if request is not None and request.text("form") != "bundle":

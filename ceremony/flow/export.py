@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ceremony.bundle.qr import qr_png
-from ceremony.bundle.sums import format_sums
 from ceremony.bundle.upload import Issued, upload_files, upload_name
 from ceremony.bundle.writing import read_back, write_directory, write_file
 from ceremony.core.fingerprints import Fingerprint
@@ -12,15 +11,16 @@ from ceremony.core.text import show
 from ceremony.core.times import format_time, parse_time
 from ceremony.core.typeback import Policy
 from ceremony.errors import MediaError
-from ceremony.flow.asking import Flow, acknowledge, enter, pick
+from ceremony.flow.asking import Flow, acknowledge, pick
+from ceremony.flow.backup import copies
+from ceremony.flow.custody import hand_over
 from ceremony.flow.issuing import FOLDER as CERTIFICATES
+from ceremony.flow.keystores import recorded_spki
 from ceremony.flow.local_cas import key_file
 from ceremony.flow.officers import fence
 from ceremony.flow.prompts import (
     Acknowledge,
-    EnterText,
     Facts,
-    Field,
     PickPath,
     Print,
     Step,
@@ -31,8 +31,9 @@ from ceremony.flow.prompts import (
 from ceremony.flow.room import Room
 from ceremony.flow.root import FILE as ROOT_FILE
 from ceremony.flow.root import KEYS
+from ceremony.flow.root import NAME as ROOT
 from ceremony.flow.words import type_back
-from ceremony.record.chain import Line, sha256_hex
+from ceremony.record.chain import Line
 
 _UPLOAD = "export/upload"
 
@@ -41,10 +42,19 @@ def export(room: Room, issued: Sequence[Issued]) -> Flow[Fingerprint]:
     """The upload bundle, read back and proven on paper; then the keys that leave in files."""
     yield from fence(room, "export", Step.EXPORT, "Fence: export", _what_leaves(room, issued))
     fingerprint = yield from _upload(room, issued)
-    for name, key, certificate in _custody_items(room):
-        if not room.has("custody", name):
-            yield from _custody(room, name, key, certificate)
+    yield from _custody(room)
     return fingerprint
+
+
+def _custody(room: Room) -> Flow[None]:
+    certificates = room.directory / CERTIFICATES
+    for ca in room.plan.local_ca:
+        if ca.key_store == "file" and not room.has("custody", ca.name):
+            certificate = certificates / f"local_ca-{ca.name}.pem"
+            yield from hand_over(room, ca.name, key_file(room, ca), certificate)
+    if room.plan.root.backup.method == "file":
+        key = room.directory / KEYS / f"{room.plan.root.label}.key"
+        yield from copies(room, key, certificates / ROOT_FILE, recorded_spki(room, ROOT))
 
 
 def bundle_name(room: Room) -> str:
@@ -199,68 +209,4 @@ def _stick(
                 "back from the medium.",
             )
         )
-    )
-
-
-def _custody_items(room: Room) -> list[tuple[str, Path, Path]]:
-    certificates = room.directory / CERTIFICATES
-    items = [
-        (ca.name, key_file(room, ca), certificates / f"local_ca-{ca.name}.pem")
-        for ca in room.plan.local_ca
-        if ca.key_store == "file"
-    ]
-    if room.plan.root.backup.method == "file":
-        key = room.directory / KEYS / f"{room.plan.root.label}.key"
-        items.append(("root", key, certificates / ROOT_FILE))
-    return items
-
-
-def _custody(room: Room, name: str, key: Path, certificate: Path) -> Flow[None]:
-    values = yield from enter(
-        EnterText(
-            key="export.custody",
-            step=Step.EXPORT,
-            title=f"Custody of the {name} key",
-            body=(
-                Text(
-                    text="The encrypted key file leaves the room with one person, on a stick of "
-                    "its own, apart from the paper with its passphrase."
-                ),
-            ),
-            fields=(
-                Field(name="receiver", label="Who receives it"),
-                Field(name="medium", label="On which stick", placeholder="its label or bag number"),
-            ),
-        )
-    )
-    folder = f"{room.plan.factory}-key-{name}-{room.ceremony_id}"
-    files = {key.name: key.read_bytes(), certificate.name: certificate.read_bytes()}
-    files["SHA256SUMS"] = format_sums(files)
-    problem = None
-    while True:
-        path = yield from _stick(
-            room,
-            "export.custody.path",
-            f"The stick for the {name} key",
-            f"The folder {folder} is written to it.",
-            room.plan.media.custody,
-            problem,
-        )
-        yield Working(step=Step.EXPORT, title="Writing the stick and reading it back")
-        try:
-            target = Path(path) / folder
-            if not target.exists():
-                write_directory(Path(path), folder, files, private=True)
-            read_back(target, files)
-            break
-        except MediaError as exc:
-            room.refused(Step.EXPORT, exc)
-            problem = f"{exc} {exc.hint}"
-    room.append(
-        Step.EXPORT,
-        "custody",
-        name,
-        path=show(str(target)),
-        files=[{"name": n, "sha256": sha256_hex(data)} for n, data in sorted(files.items())],
-        **values,
     )

@@ -2,6 +2,7 @@
 
 from ceremony.bundle.upload import Issued
 from ceremony.flow.asking import Flow, acknowledge
+from ceremony.flow.backup import clone_and_prove
 from ceremony.flow.closing import close
 from ceremony.flow.export import export
 from ceremony.flow.intake import take_in
@@ -30,6 +31,7 @@ def ceremony(room: Room) -> Flow[None]:
         yield from preflight(room)
     intake = yield from take_in(room)
     root = yield from make_root(room)
+    yield from clone_and_prove(room, root.spki)
     yield from make_local_cas(room)
     others = yield from sign_all(room, intake, root)
     roles = {order.name: order.role for order in orders(room, intake, root)}

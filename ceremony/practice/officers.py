@@ -6,7 +6,7 @@ of the request bundle, the PIN, their phrases, and what they copied from the scr
 
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from ceremony.core.fingerprints import Fingerprint
@@ -70,12 +70,14 @@ class Papers:
         pin: of the practice token.
         phrases: of officers A and B.
         passphrases: of key files, by name, as copied from the screen.
+        clone: does the vendor's clone procedure.
     """
 
     words: dict[str, Fingerprint]
     pin: Secret
     phrases: Mapping[str, Secret]
     passphrases: dict[str, Secret] = field(default_factory=dict)
+    clone: Callable[[], None] = lambda: None
 
 
 class ScriptedOfficers:
@@ -124,6 +126,8 @@ class ScriptedOfficers:
         return self.papers.passphrases.get(name, self.papers.pin)
 
     def _copy(self, prompt: AnyPrompt) -> None:
+        if prompt.key == "root.backup.clone":
+            self.papers.clone()
         for block in prompt.body:
             if isinstance(block, Print) and prompt.key == "export.words":
                 self.papers.words["upload.words"] = block.fingerprint

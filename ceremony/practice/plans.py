@@ -21,7 +21,12 @@ class Substituted:
 
 
 def substitute(
-    plan: Plan, directory: Path, api: str, kind: Kind, token: Token | None
+    plan: Plan,
+    directory: Path,
+    api: str,
+    kind: Kind,
+    token: Token | None,
+    backup: Token | None = None,
 ) -> Substituted:
     """The plan for a rehearsal in `directory`.
 
@@ -31,6 +36,7 @@ def substitute(
         api: base URL of the practice Factory.
         kind: what is rehearsed.
         token: the practice token; None rehearses with encrypted files.
+        backup: the practice token that a vendor's backup is proven on.
     """
     factory = rehearsal_name(plan.factory)
     told = [
@@ -38,6 +44,8 @@ def substitute(
         f"API: {plan.online.api} -> {api}",
         f"root key: {_where(plan)} -> {_practice(token)}",
     ]
+    if backup is not None and plan.root.backup.method != "none":
+        told.append(f"backup of the root key: -> a clone, practice token {backup.serial}")
     local = tuple(_local(ca, token, told) for ca in plan.local_ca)
     document = _builtins(plan)
     document |= {
@@ -45,7 +53,7 @@ def substitute(
         "kind": kind.value,
         "rehearsal": True,
         "online": {"api": api},
-        "root": _root(plan, token),
+        "root": _root(plan, token, backup),
         "local_ca": [_builtins(ca) for ca in local],
         "media": {
             "csr_in": str(directory / "usb-in"),
@@ -64,17 +72,22 @@ def rehearsal_name(factory: str) -> str:
     return f"{REHEARSAL_PREFIX}{factory.removeprefix(REHEARSAL_PREFIX)}"[:_LONGEST].rstrip("-")
 
 
-def _root(plan: Plan, token: Token | None) -> dict[str, Any]:
+def _root(plan: Plan, token: Token | None, backup: Token | None) -> dict[str, Any]:
     root = _builtins(plan.root)
     root.pop("token", None)
     method = plan.root.backup.method
     if token is None:
         root["key_store"] = "file"
-        root["backup"] = {"method": "file" if method == "vendor" else method}
-    else:
-        root["key_store"] = "token"
-        root["token"] = _builtins(token)
-        root["backup"] = {"method": "vendor" if method == "file" else method}
+        root["backup"] = {
+            "method": "file" if method == "vendor" else method,
+            "copies": plan.root.backup.copies,
+        }
+        return root
+    root["key_store"] = "token"
+    root["token"] = _builtins(token)
+    root["backup"] = {"method": "vendor" if method == "file" else method}
+    if root["backup"]["method"] == "vendor" and backup is not None:
+        root["backup"]["token"] = _builtins(backup)
     return root
 
 

@@ -2,6 +2,7 @@
 
 import getpass
 import secrets
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -27,6 +28,7 @@ from ceremony.offline.running import hold
 from ceremony.online.fetch import fetch
 from ceremony.online.login import read_login
 from ceremony.online.upload import upload
+from ceremony.practice.backup_token import clone, planned_backup
 from ceremony.practice.device import make_device, request_root
 from ceremony.practice.factory import PracticeFactory
 from ceremony.practice.officers import Papers, ScriptedOfficers
@@ -39,6 +41,7 @@ _PAPERS = (
     ("script.txt", "the approved script, with the plan's words"),
     ("request-words.txt", "sheet of words of the request bundle"),
     ("token-pin.txt", "PIN of the practice token"),
+    ("backup-procedure.txt", "how the practice token is cloned, when the screen asks for it"),
     ("phrases.txt", "phrases you may enrol with (any others will do)"),
 )
 _PHRASES = {"A": Secret("practice phrase A"), "B": Secret("practice phrase B")}
@@ -124,7 +127,9 @@ class Rehearsal:
         pin = Secret("".join(str(secrets.randbelow(10)) for _ in range(8)))
         write_private(pin_file, f"{pin.reveal()}\n".encode())
         kind = config.Kind(self._options.kind or own.kind.value)
-        substituted = substitute(own, self._directory, factory.url, kind, self._token(pin))
+        token = self._token(pin)
+        backup = planned_backup(token) if token is not None else None
+        substituted = substitute(own, self._directory, factory.url, kind, token, backup)
         for line in substituted.told:
             say(f"  replaced  {line}")
         write_private(path, substituted.plan_file.raw)
@@ -167,6 +172,7 @@ class Rehearsal:
             ("script.txt", render_text(script(plan_file, tool_version=__version__))),
             ("request-words.txt", render_text(sheet)),
             ("phrases.txt", phrases.encode()),
+            ("backup-procedure.txt", self._procedure(plan_file.plan.root)),
         ):
             write_private(folder / name, data)
         return Papers(
@@ -176,7 +182,19 @@ class Rehearsal:
             },
             pin=pin,
             phrases=_PHRASES,
+            clone=lambda: self._clone(plan_file.plan.root),
         )
+
+    def _clone(self, root: config.Root) -> None:
+        if root.token is not None and root.backup.token is not None:
+            clone(self._directory / "token", root.token, root.backup.token)
+
+    def _procedure(self, root: config.Root) -> bytes:
+        if root.backup.token is None:
+            return b"This rehearsal's plan has no backup token: nothing is cloned.\n"
+        command = [sys.executable, "-I", "-m", "ceremony.practice.backup_token"]
+        line = shlex.join([*command, str(self._directory)])
+        return f"The practice vendor's clone procedure, in another window:\n\n{line}\n".encode()
 
     def _hold(self, plan_file: config.PlanFile, papers: Papers) -> int:
         state = self._directory / "state"
