@@ -1,230 +1,66 @@
-"""The plan: `ceremony.toml`, the one reviewed input, as frozen values.
+"""The plan: `ceremony.toml`, the one reviewed input, read and checked.
 
 Strict: an unknown key, a wrong type or an absurd value is refused with its key path.
 The plan's fingerprint is the SHA-256 of the file's bytes.
 """
 
 import re
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
-from msgspec import Meta
 
-from ceremony.core.fingerprints import Fingerprint
+from ceremony.core.serials import parse_serial
 from ceremony.core.text import show
 from ceremony.errors import PlanError
+from ceremony.kinds import KINDS, Kind, Slot, facts_of
+from ceremony.plan import (
+    MAX_LOCAL_CAS,
+    MAX_PLAN_BYTES,
+    REHEARSAL_PREFIX,
+    SCHEMA,
+    Backup,
+    ChosenCa,
+    Curve,
+    Limits,
+    LocalCa,
+    Media,
+    Online,
+    Plan,
+    PlanFile,
+    Root,
+    Rules,
+    SignCsr,
+    Token,
+)
 
-SCHEMA = "ceremony-plan/1"
-REHEARSAL_PREFIX = "rehearsal-"
-MAX_LOCAL_CAS = 15  # with three files each, a bundle stays within its 64 entries
-MAX_PLAN_BYTES = 256 * 1024
-
-Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,31}\Z")]
-Label = Annotated[str, Meta(pattern=r"^[\x21-\x7e]{1,32}\Z")]
-HexId = Annotated[str, Meta(pattern=r"^([0-9a-f]{2}){1,16}\Z")]
-Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
-HostSuffix = Annotated[str, Meta(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?\Z")]
-AbsolutePath = Annotated[str, Meta(pattern=r"^/[^\x00]*\Z")]
-
-
-class Kind(StrEnum):
-    """What a ceremony is for."""
-
-    CREATE = "create"
-
-
-class Slot(StrEnum):
-    """Which of the API's CSRs a certificate answers; it alone decides the profile."""
-
-    TLS = "tls"
-    ONLINE_CA = "online-ca"
-    EST_TLS = "est-tls"
-
-
-class Curve(StrEnum):
-    """NIST curves by their FIPS 186 names."""
-
-    P256 = "P-256"
-    P384 = "P-384"
-
-
-class Frozen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of the plan's tables."""
-
-
-class Online(Frozen, frozen=True):
-    """How the other machine reaches the API.
-
-    Attributes:
-        api: base URL; https, or http to a loopback address.
-        ca_file: PEM file with the CA of a self-hosted API; the system's store otherwise.
-        proxy: URL of an HTTP proxy.
-    """
-
-    api: str = "https://api.foundries.io"
-    ca_file: AbsolutePath | None = None
-    proxy: str | None = None
-
-
-class Token(Frozen, frozen=True):
-    """One PKCS#11 token, chosen by its serial.
-
-    Attributes:
-        module: path of the vendor's PKCS#11 library.
-        module_sha256: its hash, checked before it is loaded.
-        serial: CK_TOKEN_INFO.serialNumber without padding.
-        label: CK_TOKEN_INFO.label without padding; checked beside the serial.
-        software: a software token is accepted in a real ceremony.
-        module_environment: variables for the module's process alone.
-    """
-
-    module: AbsolutePath
-    module_sha256: Sha256 | None = None
-    serial: Annotated[str, Meta(max_length=16)] | None = None
-    label: Annotated[str, Meta(max_length=32)] | None = None
-    software: bool = False
-    module_environment: dict[Annotated[str, Meta(pattern=r"^[A-Z][A-Z0-9_]*\Z")], str] = {}
-
-
-class Backup(Frozen, frozen=True):
-    """How the root key is kept a second time; `none` is confirmed by both officers.
-
-    Attributes:
-        method: `vendor` (a second token), `file` (copies of the key file) or `none`.
-        token: the backup token of method `vendor`; without it, its serial is asked for.
-        copies: of the key file, each on a medium of its own.
-    """
-
-    method: Literal["vendor", "file", "none"]
-    token: Token | None = None
-    copies: Annotated[int, Meta(ge=1, le=5)] = 1
-
-
-class Root(Frozen, frozen=True):
-    """The root CA.
-
-    Attributes:
-        key_store: `token` (PKCS#11) or `file` (encrypted PKCS #8).
-        curve: of the key; the digest follows (P-256 SHA-256, P-384 SHA-384).
-        days: validity in days.
-        profile: `strict`, or `openssl-recipe` for the recipe's criticality.
-        label: CKA_LABEL of the key, or the name of its file.
-        key_id: CKA_ID in hex.
-    """
-
-    backup: Backup
-    key_store: Literal["token", "file"] = "token"
-    token: Token | None = None
-    curve: Curve = Curve.P256
-    days: Annotated[int, Meta(ge=365, le=9131)] = 7300
-    profile: Literal["strict", "openssl-recipe"] = "strict"
-    label: Label = "root-ca"
-    key_id: HexId = "01"
-
-
-class LocalCa(Frozen, frozen=True):
-    """One local device CA, whose key is ours.
-
-    Attributes:
-        name: in file names and on screens.
-        key_store: `token`, `file`, or `csr` (the key was made elsewhere).
-        user_id: owner of its devices, if not the plan's.
-        token: a token of its own; without one `on_root_token` must be true.
-        on_root_token: its key may live on the root's token.
-    """
-
-    name: Name
-    key_store: Literal["token", "file", "csr"] = "file"
-    user_id: str | None = None
-    token: Token | None = None
-    on_root_token: bool = False
-    days: Annotated[int, Meta(ge=1, le=7300)] = 3650
-
-
-class Rules(Frozen, frozen=True):
-    """The rules of the room.
-
-    Attributes:
-        officers: who type and confirm; two, as nothing irreversible happens with fewer.
-        type_back: how many words each officer types at each crossing.
-        host_suffixes: DNS names of TLS and EST certificates must end in one of these.
-        interfaces: network interfaces that may be up, e.g. an HSM on a cable.
-        punycode: `xn--` names are allowed.
-        csr_curves: curves allowed in CSRs.
-        rsa: RSA keys of 3072 bits and more are allowed in CSRs.
-    """
-
-    officers: Literal[2] = 2
-    witness: bool = False
-    type_back: Literal["full", "sample"] = "full"
-    host_suffixes: tuple[HostSuffix, ...] = ("foundries.io",)
-    interfaces: tuple[str, ...] = ()
-    punycode: bool = False
-    csr_curves: tuple[Curve, ...] = (Curve.P256,)
-    rsa: bool = False
-
-
-class Limits(Frozen, frozen=True):
-    """Numbers with built-in bounds.
-
-    Attributes:
-        tls_days: validity of gateway and EST certificates.
-        online_ca_days: validity of the online device CA.
-        request_age_days: an older request bundle is refused.
-        token_timeout_s: one answer of a PKCS#11 module.
-        generate_timeout_s: key generation on a slow token.
-    """
-
-    tls_days: Annotated[int, Meta(ge=1, le=3650)] = 3650
-    online_ca_days: Annotated[int, Meta(ge=1, le=7300)] = 3650
-    request_age_days: Annotated[int, Meta(ge=1, le=365)] = 30
-    token_timeout_s: Annotated[int, Meta(ge=1, le=600)] = 60
-    generate_timeout_s: Annotated[int, Meta(ge=1, le=1800)] = 300
-
-
-class Media(Frozen, frozen=True):
-    """Folders offered first where a stick is asked for."""
-
-    csr_in: AbsolutePath | None = None
-    signed_out: AbsolutePath | None = None
-    evidence: AbsolutePath | None = None
-    custody: AbsolutePath | None = None
-
-
-class Plan(Frozen, frozen=True):
-    """The whole plan. Use `load` or `parse`: they make the checks between fields."""
-
-    schema: Literal["ceremony-plan/1"]
-    factory: str
-    kind: Kind
-    user_id: str
-    root: Root
-    requests: tuple[Slot, ...] = (Slot.TLS, Slot.ONLINE_CA, Slot.EST_TLS)
-    local_ca: tuple[LocalCa, ...] = ()
-    online: Online = Online()
-    rules: Rules = Rules()
-    limits: Limits = Limits()
-    media: Media = Media()
-    rehearsal: bool = False
-
-    def owner(self, ca: LocalCa) -> str:
-        """The user id that owns the devices of `ca`."""
-        return ca.user_id or self.user_id
-
-
-class PlanFile(msgspec.Struct, frozen=True, kw_only=True):
-    """A plan and the bytes that were reviewed."""
-
-    plan: Plan
-    raw: bytes
-
-    @property
-    def fingerprint(self) -> Fingerprint:
-        """SHA-256 of the file's bytes."""
-        return Fingerprint.of(self.raw)
+__all__ = [
+    "MAX_LOCAL_CAS",
+    "MAX_PLAN_BYTES",
+    "REHEARSAL_PREFIX",
+    "SCHEMA",
+    "Backup",
+    "ChosenCa",
+    "Curve",
+    "Kind",
+    "Limits",
+    "LocalCa",
+    "Media",
+    "Online",
+    "Plan",
+    "PlanFile",
+    "Root",
+    "Rules",
+    "SignCsr",
+    "Slot",
+    "Token",
+    "check_ascii",
+    "check_user_id",
+    "is_loopback",
+    "load",
+    "parse",
+]
 
 
 def load(path: Path) -> PlanFile:
@@ -256,7 +92,7 @@ def parse(raw: bytes) -> PlanFile:
             "plan.syntax", "the plan is larger than 256 KiB", hint="Check that it is a plan."
         )
     try:
-        plan = msgspec.toml.decode(raw, type=Plan)
+        plan = msgspec.convert(_with_defaults(msgspec.toml.decode(raw)), Plan)
     except msgspec.ValidationError as exc:
         raise _value_error(exc) from exc
     except (msgspec.DecodeError, UnicodeDecodeError) as exc:
@@ -267,6 +103,18 @@ def parse(raw: bytes) -> PlanFile:
         ) from exc
     _check(plan)
     return PlanFile(plan=plan, raw=raw)
+
+
+def _with_defaults(tree: dict[str, Any]) -> dict[str, Any]:
+    """What a plan of its kind asks for when it does not say."""
+    if tree.get("kind") not in [kind.value for kind in Kind]:
+        return tree
+    kind = Kind(tree["kind"])
+    rules = tree.setdefault("rules", {})
+    if kind is not Kind.CREATE and isinstance(rules, dict):
+        rules.setdefault("type_back", "sample")
+    tree.setdefault("requests", [slot.value for slot in KINDS[kind].usual])
+    return tree
 
 
 def _value_error(exc: msgspec.ValidationError) -> PlanError:
@@ -323,12 +171,42 @@ def _check_factory(plan: Plan) -> None:
 
 
 def _check_requests(plan: Plan) -> None:
+    kind, facts = plan.kind.value, facts_of(plan.kind)
     if len(set(plan.requests)) != len(plan.requests):
         raise _refuse("requests", "each slot once")
-    if plan.kind is Kind.CREATE and Slot.TLS not in plan.requests:
-        raise _refuse("requests", "'tls' is needed: without it no device reaches the gateway")
-    if Slot.ONLINE_CA not in plan.requests and not plan.local_ca:
+    for slot in facts.needed:
+        if slot not in plan.requests:
+            why = ": without it no device reaches the gateway" if facts.makes_root else ""
+            raise _refuse("requests", f"'{slot.value}' is needed{why}")
+    for slot in plan.requests:
+        if slot not in facts.allowed:
+            raise _refuse("requests", f"'{slot.value}' is not asked for by {kind}")
+    if plan.local_ca and not facts.makes_local_cas:
+        raise _refuse("local_ca", f"{kind} makes no local CA")
+    if facts.makes_local_cas and Slot.ONLINE_CA not in plan.requests and not plan.local_ca:
         raise _refuse("requests", "without 'online-ca' there must be a local_ca")
+    if plan.root.issuer == "external" and not facts.makes_root:
+        raise _refuse("root.issuer", f"{kind} makes no root")
+    _check_chosen(plan)
+
+
+def _check_chosen(plan: Plan) -> None:
+    kind = plan.kind
+    if plan.device_ca and facts_of(kind).reason is None:
+        raise _refuse("device_ca", f"{kind.value} changes no device CA")
+    for index, ca in enumerate(plan.device_ca):
+        if (ca.serial is None) == (ca.certificate is None):
+            raise _refuse(f"device_ca[{index}]", "expected either serial or certificate")
+        if ca.serial is not None:
+            try:
+                parse_serial(ca.serial)
+            except ValueError as exc:
+                raise _refuse(f"device_ca[{index}].serial", f"is {exc}") from exc
+    names = [one.name for one in plan.sign_csr]
+    if bool(names) != (kind is Kind.SIGN_CSR):
+        raise _refuse("sign_csr", "belongs to the kind sign-csr, which needs it")
+    if len(set(names)) != len(names) or len(names) > MAX_LOCAL_CAS:
+        raise _refuse("sign_csr", f"up to {MAX_LOCAL_CAS}, each with a name of its own")
 
 
 def _check_backup(root: Root) -> None:
