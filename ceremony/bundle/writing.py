@@ -75,6 +75,38 @@ def write_file(parent: Path, name: str, data: bytes, *, private: bool = False) -
     return target
 
 
+def replace_file(parent: Path, name: str, data: bytes) -> Path:
+    """Writes one private file over whatever has its name: the old bytes or the new, never a mix.
+
+    Raises:
+        MediaError: as `write_directory`.
+    """
+    _check_name(name.removeprefix("."))
+    target, partial = parent / name, f".{name}.partial"
+    with open_directory(parent, follow=True) as handle, _refusals(target):
+        with suppress(FileNotFoundError):
+            os.unlink(partial, dir_fd=handle)
+        _write(handle, partial, data, private=True)
+        os.rename(partial, name, src_dir_fd=handle, dst_dir_fd=handle)
+        os.fsync(handle)
+    return target
+
+
+def make_folder(parent: Path, name: str) -> Path:
+    """A folder for this user alone, there or made now; it outlives a cut of power.
+
+    Raises:
+        MediaError: as `write_directory`.
+    """
+    _check_name(name)
+    target = parent / name
+    with open_directory(parent, follow=True) as handle, _refusals(target):
+        with suppress(FileExistsError):
+            os.mkdir(name, 0o700, dir_fd=handle)
+        os.fsync(handle)
+    return target
+
+
 def read_back(path: Path, files: Mapping[str, bytes]) -> None:
     """Reads a directory again from the medium, and compares every byte.
 

@@ -8,7 +8,7 @@ from ceremony import __version__
 from ceremony.bundle.qr import qr_png, qr_svg
 from ceremony.bundle.sums import format_sums
 from ceremony.bundle.upload import Issued
-from ceremony.bundle.writing import read_back, write_directory
+from ceremony.bundle.writing import read_back, write_directory, write_file
 from ceremony.core.fingerprints import Fingerprint
 from ceremony.documents.html import render_html
 from ceremony.documents.pdf import render_pdf
@@ -48,7 +48,7 @@ def close(room: Room, issued: Sequence[Issued], upload: Fingerprint) -> Flow[Non
             break
         except MediaError as exc:
             problem = f"{exc} {exc.hint}"
-    (room.directory / FINISHED).touch(mode=0o600)
+    write_file(room.directory, FINISHED, b"", private=True)
     yield from acknowledge(_finished(room, target))
 
 

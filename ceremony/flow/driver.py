@@ -59,7 +59,8 @@ def run(room: Room, frontend: Frontend) -> Outcome:
         except _Back:
             continue
         except _Quit:
-            room.append(current_step(room), "quit", "quit")
+            if not room.record.closed:
+                room.append(current_step(room), "quit", "quit")
             return Outcome.QUIT
         except CeremonyError as exc:
             if not _try_again(room, frontend, exc):

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ceremony.bundle.writing import write_file
+from ceremony.bundle.writing import make_folder, write_file
 from ceremony.config import Curve
 from ceremony.core.findings import Finding, errors, warnings
 from ceremony.core.ports import KeyInfo, KeyStore
@@ -170,7 +170,7 @@ def sign(
     certificate = read_certificate(der, order.file)
     verify_signed_by(certificate, issuer or certificate)
     if not path.exists():
-        path.parent.mkdir(mode=0o700, exist_ok=True)
+        make_folder(room.directory, FOLDER)
         write_file(path.parent, path.name, write_pem(der, "CERTIFICATE"), private=True)
     room.append(step, "done", order.record_key, sha256=certificate.fingerprint.hex, file=order.file)
     return certificate

@@ -4,6 +4,7 @@ import base64
 from pathlib import Path
 
 from ceremony.bundle.media import read_file
+from ceremony.bundle.writing import make_folder
 from ceremony.config import Curve, LocalCa
 from ceremony.core.findings import errors, warnings
 from ceremony.core.fingerprints import Fingerprint
@@ -71,7 +72,7 @@ def local_ca_order(room: Room, ca: LocalCa, root: Certificate) -> Order:
 
 def _in_file(room: Room, ca: LocalCa) -> Flow[None]:
     path = key_file(room, ca)
-    path.parent.mkdir(mode=0o700, exist_ok=True)
+    make_folder(room.directory, KEYS)
     with room.services.file_store(path) as store:
         if path.exists():
             yield from log_in(room, Step.LOCAL_CAS, store, ca.name)

@@ -6,15 +6,21 @@ in ``officers.json``, 0600, which no bundle contains.
 
 import hashlib
 import hmac
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Annotated
 
+import msgspec
+from msgspec import Meta
+
+from ceremony.bundle.media import read_file
+from ceremony.bundle.writing import replace_file
 from ceremony.core.secret import Secret
 from ceremony.errors import MediaError, StoppedError, VerificationError
 from ceremony.flow.asking import Flow, enter, enter_secret
+from ceremony.flow.notes import weigh_new_devices
 from ceremony.flow.prompts import Block, EnterSecret, EnterText, Field, Step
 from ceremony.flow.room import Room
 
@@ -22,6 +28,12 @@ SEATS = ("A", "B")
 MIN_PHRASE = 8
 _TRIES = 3
 _FILE = "officers.json"
+_MAX_FILE = 4096
+
+
+class _Phrase(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    salt: Annotated[str, Meta(pattern=r"^[0-9a-f]{32}\Z")]
+    scrypt: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 
 
 def enrol(room: Room) -> Flow[None]:
@@ -104,6 +116,7 @@ def fence(room: Room, name: str, step: Step, title: str, body: tuple[Block, ...]
     for seat in SEATS:
         yield from prove(room, f"{name}.phrase.{seat}", seat, step, title, body)
     check_network(room, step)
+    yield from weigh_new_devices(room, step)
     room.append(step, "fence", name, by=list(room.officers))
 
 
@@ -163,29 +176,22 @@ def _hash(phrase: Secret, salt: bytes) -> bytes:
 
 
 def _keep(directory: Path, seat: str, phrase: Secret) -> None:
-    entries = {**_entries(directory)}
     salt = os.urandom(16)
-    entries[seat] = {"salt": salt.hex(), "scrypt": _hash(phrase, salt).hex()}
-    path = directory / _FILE
-    fresh = directory / f".{_FILE}.partial"
-    fresh.unlink(missing_ok=True)
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(json.dumps(entries).encode())
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
+    entry = _Phrase(salt=salt.hex(), scrypt=_hash(phrase, salt).hex())
+    entries = {**_entries(directory), seat: entry}
+    replace_file(directory, _FILE, msgspec.json.encode(entries))
 
 
-def _entries(directory: Path) -> dict[str, dict[str, str]]:
-    try:
-        return dict(json.loads((directory / _FILE).read_bytes()))
-    except FileNotFoundError:
+def _entries(directory: Path) -> Mapping[str, _Phrase]:
+    if not os.path.lexists(directory / _FILE):
         return {}
-    except ValueError as exc:
+    try:
+        data = read_file(directory / _FILE, _MAX_FILE)
+        return msgspec.json.decode(data, type=dict[str, _Phrase])
+    except (msgspec.DecodeError, UnicodeDecodeError, MediaError) as exc:
         raise MediaError(
             "state.officers",
-            "officers.json is damaged",
+            "officers.json cannot be read or is damaged",
             hint="Restore it from a copy of the state folder; without it no fence can be passed.",
         ) from exc
 
@@ -194,5 +200,5 @@ def _matches(directory: Path, seat: str, phrase: Secret) -> bool:
     entry = _entries(directory).get(seat)
     if entry is None:
         return False
-    found = _hash(phrase, bytes.fromhex(entry["salt"]))
-    return hmac.compare_digest(found, bytes.fromhex(entry["scrypt"]))
+    found = _hash(phrase, bytes.fromhex(entry.salt))
+    return hmac.compare_digest(found, bytes.fromhex(entry.scrypt))

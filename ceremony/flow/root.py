@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from ceremony.bundle.writing import make_folder
 from ceremony.core.findings import Finding, Severity
 from ceremony.core.ports import KeyInfo, KeyStore
 from ceremony.flow.asking import Flow, acknowledge, choose
@@ -69,7 +70,8 @@ def root_store(room: Room) -> KeyStore:
     """The key store of the root, not yet open."""
     if room.plan.root.token is not None and room.plan.root.key_store == "token":
         return room.services.token_store(room.plan.root.token)
-    return room.services.file_store(room.directory / KEYS / f"{room.plan.root.label}.key")
+    folder = make_folder(room.directory, KEYS)
+    return room.services.file_store(folder / f"{room.plan.root.label}.key")
 
 
 def open_root(room: Room, step: Step, store: KeyStore) -> Flow[None]:

@@ -6,7 +6,7 @@ in PEM (RFC 7468 §11). `openssl pkey` reads it.
 
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -151,6 +151,22 @@ class FileKeyStore(KeyStore):
         ecdsa.verify(self._key.public_key(), key.curve, digest, der)
         return der
 
+    def sign_all(self, key: KeyInfo, data: Sequence[bytes]) -> tuple[bytes, ...]:
+        """Signs many, and verifies the last of them: OpenSSL made them in this process.
+
+        A key that was damaged in memory shows in every signature, so also in the last.
+
+        Raises:
+            KeyStoreError: `file.key_missing`, `token.signature_wrong`.
+        """
+        if not data:
+            return ()
+        last = self.sign(key, data[-1])
+        if self._key is None:
+            raise _error("not_logged_in", f"the key file {self._shown} is not open")
+        algorithm = ec.ECDSA(ecdsa.CURVES[key.curve].digest)
+        return (*(self._key.sign(one, algorithm) for one in data[:-1]), last)
+
     @property
     def _shown(self) -> str:
         return show(str(self._path))
@@ -228,12 +244,15 @@ class _Folder:
         """A new file, 0600 whatever the umask, synced and out of the page cache."""
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         handle = os.open(name, flags, 0o600, dir_fd=self._handle)
-        with os.fdopen(handle, "wb") as file:
+        try:
             os.fchmod(handle, 0o600)
-            file.write(data)
-            file.flush()
+            view = memoryview(data)
+            while view:
+                view = view[os.write(handle, view) :]
             os.fsync(handle)
             os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
+        finally:
+            os.close(handle)
 
     def link(self, name: str, final: str) -> None:
         """Gives the file its name; fails if the name is taken. Synced."""

@@ -164,7 +164,7 @@ def state_folder(directory: Path | None, environ: Mapping[str, str] = os.environ
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         real = path.resolve(strict=True)
-        _check_folder(real)
+        check_folder(real)
     except OSError as exc:
         raise MediaError(
             "state.unusable",
@@ -181,7 +181,12 @@ def default_state(environ: Mapping[str, str] = os.environ) -> Path:
     return (base if base.is_absolute() else home / ".local" / "state") / "ceremony"
 
 
-def _check_folder(path: Path) -> None:
+def check_folder(path: Path) -> None:
+    """A state folder, or a ceremony's folder in it, is for this user alone.
+
+    Raises:
+        MediaError: `state.foreign`, `state.open`, `state.parent_open`.
+    """
     found = path.stat()
     if found.st_uid != os.geteuid():
         raise MediaError(

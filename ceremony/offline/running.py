@@ -50,8 +50,14 @@ def hold(plan_file: config.PlanFile, state: Path, frontend: Frontend) -> int:
         An exit status: done, exceptions on record.
 
     Raises:
+        StoppedError: `state.locked`: another instance.
         StoppedError: `stopped.left`: the officers left before the end.
     """
+    with store.occupied(state):
+        return _hold(plan_file, state, frontend)
+
+
+def _hold(plan_file: config.PlanFile, state: Path, frontend: Frontend) -> int:
     directory = _choose(plan_file, state, frontend)
     kept = plan_file if directory is None else store.read_plan(directory)
     services = RealServices(kept.plan, cli.REMOVED)

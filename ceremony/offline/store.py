@@ -1,20 +1,26 @@
 """The state folder: one sub-folder a ceremony, found, begun, resumed."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from ceremony.config import PlanFile, parse
+from ceremony.bundle.media import read_file
+from ceremony.bundle.writing import make_folder, write_file
+from ceremony.config import MAX_PLAN_BYTES, PlanFile, parse
 from ceremony.core.text import show
-from ceremony.errors import CeremonyError, MediaError
+from ceremony.errors import CeremonyError, MediaError, PlanError
 from ceremony.flow.closing import FINISHED
 from ceremony.flow.prompts import Step
 from ceremony.flow.room import Room, Services
+from ceremony.offline.environment import check_folder
 from ceremony.record.chain import SCHEMA, Line, read_lines, whole_lines
+from ceremony.record.journal import LOCK, PARTIAL, Record, lock_directory
 from ceremony.record.journal import NAME as RECORD
-from ceremony.record.journal import Record
 
 PLAN = "plan.toml"
+_UNBEGUN = frozenset({PLAN, f".{PLAN}.partial", LOCK, PARTIAL})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,42 +60,64 @@ def ceremonies(state: Path) -> tuple[Held, ...]:
     return tuple(sorted(found, key=lambda held: held.lines[0].at if held.lines else ""))
 
 
+@contextmanager
+def occupied(state: Path) -> Iterator[None]:
+    """The state folder for this process alone: one ceremony at a time is worked on in it.
+
+    What a cut of power left of a folder whose record never began is removed first.
+
+    Raises:
+        StoppedError: `state.locked`.
+    """
+    lock = lock_directory(state)
+    try:
+        for directory in sorted(state.iterdir()):
+            if directory.is_dir() and not directory.is_symlink():
+                with suppress(OSError):  # such a folder does no harm
+                    _clear_unbegun(directory)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _clear_unbegun(directory: Path) -> None:
+    names = sorted(entry.name for entry in directory.iterdir())
+    if not set(names) <= _UNBEGUN:
+        return
+    for name in names:
+        (directory / name).unlink()
+    directory.rmdir()
+
+
 def begin(state: Path, plan_file: PlanFile, services: Services) -> Room:
     """Makes a ceremony's folder, with a copy of the plan and the first line of its record.
 
     Raises:
-        MediaError: `state.write`.
+        MediaError: the disk refused.
     """
     plan = plan_file.plan
     suffix = services.randbytes(2).hex()
     ceremony_id = f"{plan.kind.value}-{services.clock.now():%Y%m%d}-{suffix}"
     before = [h for h in ceremonies(state) if h.finished and _factory(h) == plan.factory]
     directory = state / ceremony_id
-    try:
-        directory.mkdir(mode=0o700)
-        _write(directory / PLAN, plan_file.raw)
-        record = Record.create(
-            directory,
-            services.clock,
-            {
-                "schema": SCHEMA,
-                "ceremony_id": ceremony_id,
-                "factory": plan.factory,
-                "kind": plan.kind.value,
-                "rehearsal": plan.rehearsal,
-                "plan_sha256": plan_file.fingerprint.hex,
-                "tool_version": services.tool.version,
-                "tool_sha256": services.tool.sha256,
-                "python": show(services.tool.python),
-                "previous_head": before[-1].lines[-1].fingerprint.hex if before else None,
-            },
-        )
-    except OSError as exc:
-        raise MediaError(
-            "state.write",
-            f"cannot make {show(str(directory))}: {exc.strerror}",
-            hint="Make room or choose another folder with --dir.",
-        ) from exc
+    make_folder(state, ceremony_id)
+    write_file(directory, PLAN, plan_file.raw, private=True)
+    record = Record.create(
+        directory,
+        services.clock,
+        {
+            "schema": SCHEMA,
+            "ceremony_id": ceremony_id,
+            "factory": plan.factory,
+            "kind": plan.kind.value,
+            "rehearsal": plan.rehearsal,
+            "plan_sha256": plan_file.fingerprint.hex,
+            "tool_version": services.tool.version,
+            "tool_sha256": services.tool.sha256,
+            "python": show(services.tool.python),
+            "previous_head": before[-1].lines[-1].fingerprint.hex if before else None,
+        },
+    )
     return Room(plan_file=plan_file, directory=directory, record=record, services=services)
 
 
@@ -100,13 +128,20 @@ def read_plan(directory: Path) -> PlanFile:
         MediaError: `state.plan`: it is missing, or not the one on record.
     """
     try:
-        return parse((directory / PLAN).read_bytes())
-    except OSError as exc:
+        return parse(read_file(directory / PLAN, MAX_PLAN_BYTES))
+    except (MediaError, PlanError) as exc:
         raise _plan_error(directory) from exc
 
 
 def resume(directory: Path, plan_file: PlanFile, services: Services) -> Room:
-    """Opens a ceremony's record to go on with it."""
+    """Opens a ceremony's record to go on with it.
+
+    Raises:
+        MediaError: `state.plan`; `state.foreign`, `state.open`: the folder is not ours alone.
+        VerificationError: the record's chain does not hold.
+        StoppedError: `state.locked`.
+    """
+    check_folder(directory)
     record = Record.open(directory, services.clock)
     try:
         if record.lines[0].data["plan_sha256"] != plan_file.fingerprint.hex:
@@ -140,11 +175,3 @@ def _plan_error(directory: Path) -> MediaError:
         f"{show(str(directory / PLAN))} is missing, or not the plan on record",
         hint="Restore the ceremony's folder from a copy.",
     )
-
-
-def _write(path: Path, data: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())

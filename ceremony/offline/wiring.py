@@ -15,6 +15,7 @@ from ceremony.flow.room import Tool
 from ceremony.offline import media
 from ceremony.offline.clock import SystemClock
 from ceremony.offline.preflight import network_up, preflight, tool_sha256
+from ceremony.offline.surroundings import devices, new_devices
 
 
 class RealServices:
@@ -27,6 +28,7 @@ class RealServices:
     def __init__(self, plan: Plan, removed: Sequence[str]) -> None:
         self._plan = plan
         self._removed = removed
+        self._devices = devices(Path("/"))
 
     @cached_property
     def clock(self) -> Clock:
@@ -75,7 +77,6 @@ class RealServices:
         """The key file at `path`."""
         from ceremony.keys.file import FileKeyStore
 
-        path.parent.mkdir(mode=0o700, exist_ok=True)
         return FileKeyStore(path)
 
     def preflight(self, plan: Plan, directory: Path) -> tuple[CheckRow, ...]:
@@ -90,11 +91,16 @@ class RealServices:
             removed=self._removed,
             tokens=lambda token: list_tokens(token, timeout_s=timeout_s),
             now=self.clock.now(),
+            before=self._devices,
         )
 
     def network_up(self, plan: Plan) -> str | None:
         """Why this laptop counts as connected."""
         return network_up(plan, Path("/"))
+
+    def new_devices(self) -> tuple[CheckRow, ...]:
+        """Those that were not there when this object was made."""
+        return new_devices(self._devices, Path("/"))
 
     def places(self, first: str | None) -> tuple[Place, ...]:
         """Sticks, the plan's folder first."""

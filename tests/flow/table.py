@@ -57,6 +57,7 @@ class TableServices:
         CheckRow(status=CheckStatus.PASS, code="swap.off", sentence="no swap"),
     )
     network: str | None = None
+    devices: tuple[CheckRow, ...] = ()
     seed: int = 0
     wrap: Callable[[KeyStore], KeyStore] = lambda store: store
 
@@ -74,7 +75,6 @@ class TableServices:
         raise AssertionError("this table has no token")
 
     def file_store(self, path: Path) -> KeyStore:
-        path.parent.mkdir(mode=0o700, exist_ok=True)
         return self.wrap(FileKeyStore(path))
 
     def preflight(self, plan: Plan, directory: Path) -> tuple[CheckRow, ...]:
@@ -82,6 +82,9 @@ class TableServices:
 
     def network_up(self, plan: Plan) -> str | None:
         return self.network
+
+    def new_devices(self) -> tuple[CheckRow, ...]:
+        return self.devices
 
     def places(self, first: str | None) -> tuple[Place, ...]:
         return () if first is None else (Place(path=first, label="plan"),)
