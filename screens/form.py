@@ -5,16 +5,16 @@ from collections.abc import Iterable
 from textual.containers import Grid
 from textual.content import Content
 from textual.widget import Widget
-from textual.widgets import Input, Static
+from textual.widgets import Static
 
 from ceremony.flow.prompts import Entered, EnterText
+from screens.fields import FieldScreen
 from screens.glyphs import guard_line
 from screens.line import Line
-from screens.prompt import PromptScreen
 from screens.surround import Key
 
 
-class EnterTextScreen(PromptScreen[EnterText]):
+class EnterTextScreen(FieldScreen[EnterText]):
     """Enter goes to the next field, and from the last one gives the answer."""
 
     reads_first = False
@@ -28,15 +28,10 @@ class EnterTextScreen(PromptScreen[EnterText]):
                 yield Static(Content(label), classes="label")
                 yield Line(field.default, placeholder=field.placeholder, name=field.name)
 
-    @property
-    def lines(self) -> list[Line]:
-        """The fields, in order."""
-        return list(self.query(Line))
-
     def on_mount(self) -> None:
         """The first empty field has the keys."""
         super().on_mount()
-        (next((line for line in self.lines if not line.value), None) or self.lines[0]).focus()
+        self.set_focus(next((line for line in self.lines if not line.value), self.lines[0]))
 
     def actions(self) -> tuple[Key, ...]:
         """Between fields, and on."""
@@ -44,21 +39,11 @@ class EnterTextScreen(PromptScreen[EnterText]):
             return (("Enter", "continue"),)
         return (("Enter", "next field, then continue"), ("Tab", "move"))
 
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Next field, or the answer."""
-        if self.read_on():
-            return
-        lines = self.lines
-        index = lines.index(event.input)  # type: ignore[arg-type]
-        if index + 1 < len(lines):
-            lines[index + 1].focus()
-            return
-        self._finish(lines)
-
-    def _finish(self, lines: list[Line]) -> None:
+    def complete(self, lines: list[Line]) -> None:
+        """The answer, if no field that is needed is empty."""
         for field, line in zip(self.prompt.fields, lines, strict=True):
             if field.required and not line.value.strip():
                 self.note(f"{field.label}: this field may not be empty.")
-                line.focus()
+                self.set_focus(line)
                 return
         self.answer(Entered(values={line.name or "": line.value for line in lines}))

@@ -116,6 +116,8 @@ class PromptScreen(FramedScreen, Generic[P]):
 
     def fit(self) -> None:
         """The input follows a short body; a long one gets what is left."""
+        if self.answered:
+            return  # A later refresh; the widgets may be gone already.
         stage, body = self.query_one("#stage"), self.query_one(BodyView)
         scroll = self.query_one(BodyScroll)
         others = sum(w.outer_size.height for w in stage.children if w.display and w is not scroll)
@@ -126,7 +128,8 @@ class PromptScreen(FramedScreen, Generic[P]):
 
     def _fit_done(self) -> None:
         self._fitted = True
-        self.refresh_keys()
+        if not self.answered:
+            self.refresh_keys()
 
     def note(self, sentence: str) -> None:
         """Says what is still needed here."""

@@ -7,11 +7,12 @@ from textual.binding import Binding, BindingType
 from textual.containers import Grid
 from textual.content import Content
 from textual.widget import Widget
-from textual.widgets import Input, Static
+from textual.widgets import Static
 
 from ceremony.core.secret import Secret
 from ceremony.flow.prompts import Done, EnterSecret, SecretEntered, ShowSecret
 from screens.body import content_of
+from screens.fields import FieldScreen
 from screens.glyphs import guard_line
 from screens.layout import Line as StyledLine
 from screens.line import Line
@@ -19,7 +20,7 @@ from screens.prompt import PromptScreen
 from screens.surround import Key
 
 
-class EnterSecretScreen(PromptScreen[EnterSecret]):
+class EnterSecretScreen(FieldScreen[EnterSecret]):
     """Dots instead of characters; typed twice where the prompt asks for it."""
 
     reads_first = False
@@ -34,34 +35,24 @@ class EnterSecretScreen(PromptScreen[EnterSecret]):
                 yield Static(Content("once more"), classes="label")
                 yield Line(secret=True)
 
-    @property
-    def lines(self) -> list[Line]:
-        """The fields."""
-        return list(self.query(Line))
-
     def on_mount(self) -> None:
         """The first field has the keys."""
         super().on_mount()
-        self.lines[0].focus()
+        self.set_focus(self.lines[0])
 
     def actions(self) -> tuple[Key, ...]:
         """Enter."""
         return (("Enter", "next, then continue" if self.prompt.twice else "continue"),)
 
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Next field, or the answer if both agree."""
-        if self.read_on():
-            return
-        lines = self.lines
-        if event.input is not lines[-1]:
-            lines[-1].focus()
-        elif not lines[0].value:
+    def complete(self, lines: list[Line]) -> None:
+        """The answer, if both agree."""
+        if not lines[0].value:
             self.note("Nothing was typed.")
-            lines[0].focus()
+            self.set_focus(lines[0])
         elif len({line.value for line in lines}) > 1:
             self.forget()
             self.note("The two entries differ. Type both again.")
-            lines[0].focus()
+            self.set_focus(lines[0])
         else:
             self.answer(SecretEntered(secret=Secret(lines[0].value)))
 

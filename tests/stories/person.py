@@ -1,0 +1,143 @@
+"""A person at the wizard: reads titles from the screen, words from paper, presses keys.
+
+What they know is on the papers of a rehearsal, and what the screen showed them.
+"""
+
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.stories.terminal import Terminal
+
+_PLACE = re.compile(r"\b([A-H][1-4])\b(?! ···)")
+_LINE = re.compile(r"\b([A-H])\s+([0-9a-f]{8})\s+(\S+)\s+(\S+)\s+(\S+)\s+(\S+)")
+
+
+def words_on(text: str) -> dict[str, str]:
+    """Word at each place, A1 to H4, of a sheet or screen."""
+    return {
+        f"{letter}{column + 1}": words[column]
+        for letter, _, *words in _LINE.findall(text)
+        for column in range(4)
+    }
+
+
+class Person:
+    """Answers every screen of a ceremony as the script says.
+
+    Args:
+        papers: folder with script.txt, request-words.txt, token-pin.txt.
+        before: called with each new screen; may press keys itself and return True, or
+            raise to stop.
+    """
+
+    def __init__(
+        self, terminal: Terminal, papers: Path, before: Callable[[str], bool] = lambda _: False
+    ) -> None:
+        self.terminal = terminal
+        self.seen: list[str] = []
+        self.upload: dict[str, str] = {}
+        self.passphrases: dict[str, str] = {}
+        self._papers = papers
+        self._before = before
+        self._tried: set[str] = set()
+
+    def go(self, *, until: str, timeout_s: float = 120) -> str:
+        """Answers screens until one shows `until`."""
+        deadline = time.monotonic() + timeout_s
+        last = ""
+        while time.monotonic() < deadline:
+            screen = self._settled(last)
+            if until in screen or self.terminal.ended():
+                return screen
+            last = screen
+            if not self._before(screen):
+                self._answer(screen)
+        raise AssertionError(f"{until!r} did not come; last seen:\n{self.terminal.screen()}")
+
+    def _settled(self, last: str) -> str:
+        before = self.terminal.screen()
+        began = time.monotonic()
+        while True:
+            time.sleep(0.06)
+            screen = self.terminal.screen()
+            steady = _still(screen) == _still(before)
+            moved = _still(screen) != _still(last) or time.monotonic() - began > 15
+            if steady and moved and screen.strip():
+                return screen
+            if self.terminal.ended():
+                return screen
+            before = screen
+
+    def _answer(self, screen: str) -> None:
+        title = title_of(screen)
+        self.seen.append(title)
+        if "upload bundle" in title:
+            self.upload |= words_on(screen)
+        if "Enter read on" in screen:
+            self.terminal.keys("Enter")
+            return
+        for beginning, act in self._acts.items():
+            if title.startswith(beginning):
+                act(screen, title)
+                return
+        irreversible = "IRREVERSIBLE" in screen and "stick" not in title
+        self.terminal.keys("a" if irreversible else "Enter")
+
+    @property
+    def _acts(self) -> dict[str, Callable[[str, str], None]]:
+        pin = self._papers / "token-pin.txt"
+        return {
+            "Type back": self._type_words,
+            "Place and purpose": lambda _, __: self._fill("a lab", "to try it", "TRY-1"),
+            "Officer ": lambda _, title: self._fill(f"Person {title[-1]}", "officer"),
+            "A phrase for": lambda _, title: self._fill(*[f"phrase of {title[-1]}"] * 2),
+            "Fence": lambda screen, _: self._fill(
+                f"phrase of {'A' if '(officer A)' in screen else 'B'}"
+            ),
+            "The time": lambda _, __: self.terminal.keys("1", "Enter"),
+            "The PIN of token": lambda _, __: self._fill(pin.read_text().strip()),
+            "Passphrase of the": self._copy_passphrase,
+            "Type the passphrase": lambda _, title: self._fill(self.passphrases[title.split()[4]]),
+            "Will be signed": lambda _, __: self.terminal.keys("a"),
+            "What the platform": lambda _, __: self.terminal.keys("a"),
+            "Custody of": lambda _, __: self._fill("Person A", "stick 7"),
+        }
+
+    def _fill(self, *texts: str) -> None:
+        for text in texts:
+            self.terminal.type(text)
+            self.terminal.keys("Enter")
+
+    def _type_words(self, screen: str, title: str) -> None:
+        if "script" in title:
+            paper = words_on((self._papers / "script.txt").read_text())
+        elif "request" in title:
+            paper = words_on((self._papers / "request-words.txt").read_text())
+        else:
+            paper = self.upload
+        places = list(dict.fromkeys(_PLACE.findall(screen.split(title, 1)[1])))
+        self.terminal.type(" ".join(paper[place] for place in places))
+        self.terminal.keys("Enter")
+
+    def _copy_passphrase(self, screen: str, title: str) -> None:
+        shown = re.findall(r"[a-z]+(?:-[a-z]+)*", screen)
+        name = title.split()[3]
+        if "Space" not in screen or name not in self._tried:
+            self._tried.add(name)
+            self.terminal.keys("Enter")
+            return
+        self.passphrases[name] = "-".join(shown)
+
+
+def _still(screen: str) -> str:
+    return re.sub(r"\d\d:\d\d:\d\d", "", screen)
+
+
+def title_of(screen: str) -> str:
+    """The prompt's title: the first line of text below the steps."""
+    lines = [line.strip(" │║┃╭╮") for line in screen.splitlines()]
+    steps = next((i for i, line in enumerate(lines) if " of 9 " in line), len(lines))
+    texts = (line for line in lines[steps + 1 :] if line and "IRREVERSIBLE" not in line)
+    return next(texts, "")

@@ -1,0 +1,83 @@
+"""A real terminal: tmux with a screen of a given size, keys pressed, screens read."""
+
+import os
+import shlex
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Self
+
+
+class Terminal:
+    """One program in a tmux server of its own. Use as a context manager."""
+
+    def __init__(self, directory: Path, *, columns: int = 80, rows: int = 24) -> None:
+        self._socket = directory / "tmux.sock"
+        self._status = directory / "status"
+        self._columns, self._rows = columns, rows
+
+    def start(self, *command: str) -> None:
+        """Runs the command; what it exits with is known to `wait_end`."""
+        self._status.unlink(missing_ok=True)
+        line = f"{shlex.join(command)}; echo $? > {self._status}.new; mv {self._status}.new "
+        line += f"{self._status}; sleep 600"
+        size = ["-x", str(self._columns), "-y", str(self._rows)]
+        environment = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor"}
+        self._tmux("kill-server", check=False)
+        subprocess.run(
+            ["tmux", "-S", self._socket, "-f", "/dev/null", "new-session", "-d", *size, line],
+            check=True,
+            env=environment,
+        )
+
+    def screen(self) -> str:
+        """What is on the screen now."""
+        return self._tmux("capture-pane", "-p")
+
+    def keys(self, *names: str) -> None:
+        """Presses keys by tmux's names: ``Enter``, ``Escape``, ``F2``, ``C-q`` ..."""
+        self._tmux("send-keys", *names)
+
+    def type(self, text: str) -> None:
+        """Types text as it is."""
+        self._tmux("send-keys", "-l", text)
+
+    def wait(self, condition: Callable[[str], bool], *, timeout_s: float = 30) -> str:
+        """The first screen for which `condition` holds.
+
+        Raises:
+            AssertionError: none did in time; its text is the last screen.
+        """
+        deadline = time.monotonic() + timeout_s
+        while True:
+            screen = self.screen()
+            if condition(screen):
+                return screen
+            if time.monotonic() > deadline:
+                raise AssertionError(f"the screen did not come; last seen:\n{screen}")
+            time.sleep(0.03)
+
+    def ended(self) -> bool:
+        """Whether the command has ended."""
+        return self._status.exists()
+
+    def wait_end(self, *, timeout_s: float = 60) -> int:
+        """The exit status of the command."""
+        self.wait(lambda _: self.ended(), timeout_s=timeout_s)
+        return int(self._status.read_text())
+
+    def _tmux(self, *arguments: str, check: bool = True) -> str:
+        done = subprocess.run(
+            ["tmux", "-S", str(self._socket), *arguments],
+            check=check,
+            capture_output=True,
+            text=True,
+        )
+        return done.stdout
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._tmux("kill-server", check=False)
