@@ -1,6 +1,6 @@
 """What the flow asks of the world: key stores, a clock, a linter. Adapters live elsewhere."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -69,6 +69,35 @@ class KeyInfo:
     attributes: Mapping[str, bool | None] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stick:
+    """A removable medium as the system sees it. Texts are shown already, never raw.
+
+    Attributes:
+        device: ``major:minor`` of what is mounted.
+        point: where it is mounted; empty when it is not.
+        serial: of the device; empty where it tells none.
+        label: of the file system; empty where there is none or it is not known.
+        read_only: nothing can be written to it.
+        lacks: of ``noexec``, ``nosuid`` and ``nodev``, what it is mounted without.
+    """
+
+    device: str
+    point: str
+    model: str
+    serial: str
+    label: str
+    fstype: str
+    read_only: bool
+    lacks: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """The stick in a few words, to tell it from others."""
+        words = [self.model, *([f"serial {self.serial}"] if self.serial else [])]
+        return ", ".join([*words, *([f"label {self.label}"] if self.label else [])])
+
+
 class KeyStore(Protocol):
     """Where private keys live: one session, one call at a time.
 
@@ -110,6 +139,14 @@ class KeyStore(Protocol):
             KeyStoreError: `token.signature_wrong` and others.
         """
         ...
+
+    def sign_all(self, key: KeyInfo, data: Sequence[bytes]) -> tuple[bytes, ...]:
+        """Signs many, in order, as `sign` does each; a store may do it faster.
+
+        Raises:
+            KeyStoreError: nothing is returned then, though some may have been signed.
+        """
+        return tuple(self.sign(key, one) for one in data)
 
     def close(self) -> None:
         """Ends the session; safe to call twice."""

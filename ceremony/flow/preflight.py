@@ -4,7 +4,8 @@ from datetime import datetime, timedelta
 
 from ceremony.core.times import format_time, parse_time
 from ceremony.errors import StoppedError
-from ceremony.flow.asking import Flow, acknowledge, choose, enter
+from ceremony.flow.asking import Flow, acknowledge, choose
+from ceremony.flow.notes import note, noted
 from ceremony.flow.officers import SEATS
 from ceremony.flow.prompts import (
     Acknowledge,
@@ -12,9 +13,7 @@ from ceremony.flow.prompts import (
     Checks,
     CheckStatus,
     Choose,
-    EnterText,
     Facts,
-    Field,
     Option,
     Step,
     Text,
@@ -49,7 +48,7 @@ def _checks(room: Room, visit: str) -> Flow[None]:
         yield Working(step=Step.PREFLIGHT, title="Looking at this laptop and the token")
         rows = (*room.services.preflight(room.plan, room.directory), *_clock_rows(room))
         failed = any(row.status is CheckStatus.FAIL for row in rows)
-        new = [row for row in rows if row.status is CheckStatus.WARN and not _noted(room, row)]
+        new = [row for row in rows if row.status is CheckStatus.WARN and not noted(room, row)]
         if visit != "0" and not failed and not new:
             break
         yield from _show(rows)
@@ -64,7 +63,7 @@ def _checks(room: Room, visit: str) -> Flow[None]:
             )
     if not room.plan.rehearsal:
         for row in new:
-            yield from _note(room, row)
+            yield from note(room, Step.PREFLIGHT, row)
     told = [
         {"status": row.status.value, "code": row.code, "sentence": row.sentence} for row in rows
     ]
@@ -94,32 +93,6 @@ def _show(rows: tuple[CheckRow, ...]) -> Flow[None]:
             "stops. In a rehearsal each line keeps its true status, but none stops.",
             command="ip link; cat /proc/swaps; timedatectl",
         )
-    )
-
-
-def _noted(room: Room, row: CheckRow) -> bool:
-    return room.has("note", row.code)
-
-
-def _note(room: Room, row: CheckRow) -> Flow[None]:
-    values = yield from enter(
-        EnterText(
-            key="preflight.note",
-            step=Step.PREFLIGHT,
-            title="A note for the record",
-            body=(
-                Checks(rows=(row,)),
-                Text(text="Why is it acceptable to go on? This becomes an exception."),
-            ),
-            fields=(
-                Field(name="why", label="Reason"),
-                Field(name="by", label="Decided by"),
-            ),
-        )
-    )
-    room.append(Step.PREFLIGHT, "note", row.code, text=values["why"], code=row.code)
-    room.exception(
-        Step.PREFLIGHT, f"{row.code}: {row.sentence}", values["why"], "go on", [values["by"]]
     )
 
 

@@ -79,6 +79,10 @@ class Services(Protocol):
         """Why this laptop counts as connected, or None."""
         ...
 
+    def new_devices(self) -> tuple[CheckRow, ...]:
+        """Network interfaces and keyboards that appeared since the program's start."""
+        ...
+
     def places(self, first: str | None) -> tuple[Place, ...]:
         """Sticks that are plugged in; `first` (from the plan) before them."""
         ...

@@ -103,33 +103,54 @@ def candidates(plan_media_path: str | None, *, root: Path = Path("/")) -> tuple[
 
 def _stick(mount: Mount, root: Path) -> str | None:
     """Vendor and model when the mount lies on a removable medium, else None."""
+    if is_system(mount):
+        return None
+    found = disk_below(root / "sys/dev/block" / mount.device)
+    if found is None:
+        return None
+    disk, mapped = found
+    return model_of(disk) + (", encrypted or mapped" if mapped else "")
+
+
+def is_system(mount: Mount) -> bool:
+    """Whether a live system runs from it, so that it is no place for bundles."""
     if mount.point == "/" or Path(mount.point).is_relative_to("/run/initramfs"):
-        return None
-    if any(Path(mount.point).is_relative_to(folder) for folder in _SYSTEM):
-        return None
-    return _medium(root / "sys/dev/block" / mount.device, _MAX_STACK)
+        return True
+    return any(Path(mount.point).is_relative_to(folder) for folder in _SYSTEM)
 
 
-def _medium(link: Path, depth: int) -> str | None:
+def disk_below(link: Path, depth: int = _MAX_STACK) -> tuple[Path, bool] | None:
+    """The removable disk that a block device lies on, and whether a mapping is between.
+
+    Args:
+        link: in /sys/dev/block or /sys/block.
+        depth: how many mappings (LUKS, LVM) are followed.
+    """
     device = link.resolve()
     if not device.is_dir() or depth == 0:
         return None
     below = sorted((device / "slaves").iterdir()) if (device / "slaves").is_dir() else []
-    for lower in below:  # LUKS, LVM: the stick is underneath
-        model = _medium(lower, depth - 1)
-        if model is not None:
-            return f"{model}, encrypted or mapped"
+    for lower in below:
+        found = disk_below(lower, depth - 1)
+        if found is not None:
+            return found[0], True
     disk = device.parent if (device / "partition").exists() else device
     on_usb = any(re.fullmatch(r"usb\d+", part) for part in disk.parts)
-    is_card = _first_line(disk / "device/type") == "SD"
-    if not (on_usb or is_card or _first_line(disk / "removable") == "1"):
+    is_card = first_line(disk / "device/type") == "SD"
+    if not (on_usb or is_card or first_line(disk / "removable") == "1"):
         return None
-    words = (_first_line(disk / "device/vendor"), _first_line(disk / "device/model"))
-    named = " ".join(word for word in words if word) or _first_line(disk / "device/name")
+    return disk, False
+
+
+def model_of(disk: Path) -> str:
+    """Vendor and model of a disk in /sys."""
+    words = (first_line(disk / "device/vendor"), first_line(disk / "device/model"))
+    named = " ".join(word for word in words if word) or first_line(disk / "device/name")
     return show(named) if named else "removable medium"
 
 
-def _first_line(path: Path) -> str:
+def first_line(path: Path) -> str:
+    """The first line of a small file, without space around it; empty without the file."""
     try:
         with path.open(encoding="utf-8", errors="surrogateescape") as file:
             return file.readline(256).strip()

@@ -21,6 +21,8 @@ from ceremony.offline.environment import acted, dumpable
 from ceremony.offline.installation import installation, tool_sha256
 from ceremony.offline.media import mount_of, mounts
 from ceremony.offline.network import network_rows, network_up
+from ceremony.offline.sticks import stick_rows
+from ceremony.offline.surroundings import Devices, new_devices, surroundings_rows
 
 __all__ = ["machine_rows", "network_up", "preflight", "tool_sha256"]
 
@@ -41,6 +43,7 @@ def preflight(
     removed: Sequence[str],
     tokens: ListTokens,
     now: datetime,
+    before: Devices | None = None,
     root: Path = Path("/"),
 ) -> tuple[CheckRow, ...]:
     """All rows of one plan.
@@ -50,12 +53,14 @@ def preflight(
         removed: names of variables, from `environment.harden`.
         tokens: lists the tokens that the module of a plan's token table sees.
         now: aware, UTC.
+        before: devices at the program's start; None: nothing is compared.
         root: holds `proc` and `sys`.
     """
     machine = machine_rows(
         allowed=plan.rules.interfaces, state=state, removed=removed, now=now, root=root
     )
-    return (*machine, *inventory.token_rows(plan, tokens))
+    appeared = new_devices(before, root) if before is not None else ()
+    return (*machine, *appeared, *inventory.token_rows(plan, tokens))
 
 
 def machine_rows(
@@ -72,7 +77,9 @@ def machine_rows(
         *_swap(root),
         _core_dumps(root),
         _clock(now),
+        *surroundings_rows(root),
         *_disk(state, root),
+        *stick_rows(root),
         terminal_row(_terminal()),
         _variables(removed),
         *_tool(),

@@ -56,6 +56,7 @@ def root(tmp_path: Path) -> Path:
     machine = tmp_path / "machine"
     write(machine / "sys/class/net/lo/flags", "0x9")
     write(machine / "proc/net/route", "Iface\n")
+    write(machine / "proc/uptime", "754.02 1304.95\n")
     write(machine / "proc/swaps", "Filename Type Size Used Priority\n")
     write(machine / "proc/sys/kernel/core_pattern", "core\n")
     write(machine / "proc/self/mountinfo", "1 0 8:1 / / rw - ext4 /dev/sda1 rw\n")

@@ -1,0 +1,44 @@
+"""Notes: a warning that officers go on with becomes an exception, with a reason and a name."""
+
+from ceremony.flow.asking import Flow, enter
+from ceremony.flow.prompts import CheckRow, Checks, CheckStatus, EnterText, Field, Step, Text
+from ceremony.flow.room import Room
+
+_EACH = "device."  # each new device is weighed, not each kind of warning
+
+
+def noted(room: Room, row: CheckRow) -> bool:
+    """Whether this warning was weighed already; it is asked about once in a ceremony."""
+    if not row.code.startswith(_EACH):
+        return room.has("note", row.code)
+    return any(line.data.get("sentence") == row.sentence for line in room.record.all("note"))
+
+
+def note(room: Room, step: Step, row: CheckRow) -> Flow[None]:
+    """Asks why it is acceptable to go on, and who decided; records the exception."""
+    values = yield from enter(
+        EnterText(
+            key="preflight.note",
+            step=step,
+            title="A note for the record",
+            body=(
+                Checks(rows=(row,)),
+                Text(text="Why is it acceptable to go on? This becomes an exception."),
+            ),
+            fields=(
+                Field(name="why", label="Reason"),
+                Field(name="by", label="Decided by"),
+            ),
+        )
+    )
+    room.append(step, "note", row.code, text=values["why"], code=row.code, sentence=row.sentence)
+    room.exception(step, f"{row.code}: {row.sentence}", values["why"], "go on", [values["by"]])
+
+
+def weigh_new_devices(room: Room, step: Step) -> Flow[None]:
+    """A network interface or keyboard that appeared since the start needs a note."""
+    if room.plan.rehearsal:
+        return
+    for row in room.services.new_devices():
+        if row.status is not CheckStatus.PASS and not noted(room, row):
+            yield from note(room, step, row)
