@@ -153,8 +153,12 @@ def _read_body(body: Element) -> _Body:
     )
 
 
-def _read_time(element: Element) -> datetime:
-    """A UTCTime or GeneralizedTime of RFC 5280 §4.1.2.5: seconds, Z, nothing else."""
+def read_time(element: Element) -> datetime:
+    """A UTCTime or GeneralizedTime of RFC 5280 §4.1.2.5: seconds, Z, nothing else.
+
+    Raises:
+        DerError: something else.
+    """
     content = element.content
     if element.tag == der.UTC_TIME and _UTC_TIME.fullmatch(content):
         # RFC 5280 §4.1.2.5.1: YY of 50 and above is 19YY.
@@ -212,7 +216,7 @@ def _read(raw: bytes) -> Certificate:
     validity = body.validity.expect(der.SEQUENCE, "the validity").children
     if len(validity) != 2:
         raise DerError("the validity is not two dates")
-    not_before, not_after = (_read_time(one) for one in validity)
+    not_before, not_after = (read_time(one) for one in validity)
     serial, serial_hex = _read_serial(body.serial)
     subject, issuer = names.read_name(body.subject), names.read_name(body.issuer)
     key, refused = _read_key(body.spki)
