@@ -14,6 +14,7 @@ from msgspec import Meta
 LENGTH = struct.Struct(">I")
 MAX_REQUEST = 16 * 1024
 MAX_ANSWER = 1024 * 1024
+MAX_DIGESTS = 64
 
 Text = Annotated[str, Meta(max_length=1024)]
 
@@ -61,11 +62,19 @@ class Sign(Frozen, frozen=True):
     digest: bytes
 
 
+class SignAll(Frozen, frozen=True):
+    """Raw CKM_ECDSA over each digest; `MAX_DIGESTS` at most. Answer: `Signatures`."""
+
+    label: str
+    key_id: bytes
+    digests: tuple[bytes, ...]
+
+
 class Finish(Frozen, frozen=True):
     """Logs out and ends the process. Answer: `Done`."""
 
 
-Request = ListTokens | Login | ListKeys | Generate | Sign | Finish
+Request = ListTokens | Login | ListKeys | Generate | Sign | SignAll | Finish
 
 
 class TokenEntry(Frozen, frozen=True):
@@ -121,6 +130,12 @@ class Signature(Frozen, frozen=True):
     raw: bytes
 
 
+class Signatures(Frozen, frozen=True):
+    """CKM_ECDSA's output for each digest, in order."""
+
+    raw: Annotated[tuple[bytes, ...], Meta(max_length=MAX_DIGESTS)]
+
+
 class Done(Frozen, frozen=True):
     """It is done."""
 
@@ -139,7 +154,7 @@ class Refused(Frozen, frozen=True):
     made: bool = False
 
 
-Answer = TokenList | KeyList | Generated | Signature | Done | Refused
+Answer = TokenList | KeyList | Generated | Signature | Signatures | Done | Refused
 
 MODULE_UNLOADABLE = "module-unloadable"
 MODULE_ANSWER = "module-answer"

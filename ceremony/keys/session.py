@@ -224,17 +224,7 @@ class Session:
             RefusedError: no such key, or two.
         """
         session = self._require()
-        name = (request.label, request.key_id)
-        if name not in self._handles:
-            found = [
-                key for key in _objects(session, ObjectClass.PRIVATE_KEY) if _name(key) == name
-            ]
-            if len(found) != 1:
-                raise RefusedError(p.KEY_AMBIGUOUS if found else p.KEY_MISSING)
-            self._handles[name] = found[0]
-        key = self._handles[name]
-        if not isinstance(key, SignMixin):
-            raise RefusedError(p.KEY_UNUSABLE)
+        key = self._key(session, request.label, request.key_id)
         if not _read(key, Attribute.ALWAYS_AUTHENTICATE, False):
             return p.Signature(raw=key.sign(request.digest, mechanism=Mechanism.ECDSA))
         if self._pin is not None:
@@ -245,6 +235,37 @@ class Session:
         functions = Functions(self._path)
         raw = functions.sign_on_pin_pad(session.handle, int(key.handle or 0), request.digest)
         return p.Signature(raw=raw)
+
+    def _key(self, session: Any, label: str, key_id: bytes) -> Any:
+        name = (label, key_id)
+        if name not in self._handles:
+            found = [
+                key for key in _objects(session, ObjectClass.PRIVATE_KEY) if _name(key) == name
+            ]
+            if len(found) != 1:
+                raise RefusedError(p.KEY_AMBIGUOUS if found else p.KEY_MISSING)
+            self._handles[name] = found[0]
+        if not isinstance(self._handles[name], SignMixin):
+            raise RefusedError(p.KEY_UNUSABLE)
+        return self._handles[name]
+
+    def sign_all(self, request: p.SignAll) -> p.Signatures:
+        """CKM_ECDSA over each digest; the token is looked at once, before the first.
+
+        Raises:
+            RefusedError: no such key, or two.
+        """
+        session = self._require()
+        key = self._key(session, request.label, request.key_id)
+        if _read(key, Attribute.ALWAYS_AUTHENTICATE, False):
+            single = (
+                p.Sign(label=request.label, key_id=request.key_id, digest=digest)
+                for digest in request.digests
+            )
+            return p.Signatures(raw=tuple(self.sign(one).raw for one in single))
+        return p.Signatures(
+            raw=tuple(key.sign(digest, mechanism=Mechanism.ECDSA) for digest in request.digests)
+        )
 
     def close(self) -> None:
         """Logs out and finalizes; the process ends right after."""
@@ -267,6 +288,8 @@ def dispatch(session: Session, request: p.Request) -> p.Answer:
             return session.generate(request)
         case p.Sign():
             return session.sign(request)
+        case p.SignAll():
+            return session.sign_all(request)
         case p.Finish():
             session.close()
     return p.Done()
