@@ -1,14 +1,16 @@
 """What an upload bundle is made of: names, and the files that follow from other files."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final, cast
 
-from ceremony.bundle.schema import CertificateEntry, Payload
+from ceremony.bundle.schema import CertificateEntry, Crl, CrlEntry, Payload
 from ceremony.bundle.schema import Role as RoleText
 from ceremony.core.times import format_time
+from ceremony.kinds import Kind, Reason, facts_of
 from ceremony.x509.certificate import Certificate
+from ceremony.x509.crls import RevocationList
 from ceremony.x509.profiles import Role
 
 MANIFEST: Final = "manifest.json"
@@ -42,7 +44,12 @@ class Issued:
 
 
 def file_of(role: str, name: str) -> str:
-    """The certificate's file in the bundle, e.g. ``local_ca-line-1.pem``."""
+    """The certificate's file in the bundle, e.g. ``local_ca-line-1.pem``.
+
+    One that has a name of its own and is no local CA answers a CSR of the plan.
+    """
+    if role != Role.LOCAL_CA and name != role:
+        return f"signed-{name}.pem"
     return _FILES.get(Role(role), f"local_ca-{name}.pem")
 
 
@@ -68,16 +75,33 @@ def entry_of(one: Issued) -> CertificateEntry:
     )
 
 
-def payload_of(files: Mapping[str, bytes]) -> Payload:
-    """The PATCH body that follows from the PEM files; a file that is absent is not sent."""
+def crl_entry_of(crl: RevocationList) -> Crl:
+    """What the manifest says of the CRL; its reasons are those of `Reason`."""
+    names = {reason.code: reason for reason in Reason}
+    entries = tuple(
+        CrlEntry(serial=str(entry.serial), reason=names[entry.reason].value)
+        for entry in crl.entries
+        if entry.reason in names
+    )
+    return Crl(file=CRL, sha256=crl.fingerprint.hex, number=crl.number or 0, entries=entries)
 
-    def text(file: str) -> str | None:
-        return files[file].decode("ascii") if file in files else None
+
+def lists_device_cas(kind: Kind, roles: Collection[str]) -> bool:
+    """Whether a bundle of that kind, with these roles in it, sets the list of device CAs."""
+    return "ca-crt" in facts_of(kind).fields and bool(DEVICE_CA_ROLES & set(roles))
+
+
+def payload_of(files: Mapping[str, bytes], kind: Kind) -> Payload:
+    """The PATCH body that follows from the PEM files, with the fields of the kind alone."""
+    sent = facts_of(kind).fields
+
+    def text(field: str, file: str) -> str | None:
+        return files[file].decode("ascii") if field in sent and file in files else None
 
     return Payload(
-        root_crt=text(ROOT),
-        tls_crt=text(_FILES[Role.TLS]),
-        ca_crt=text(DEVICE_CA_LIST),
-        est_tls_crt=text(_FILES[Role.EST_TLS]),
-        ca_revoke_crl=text(CRL),
+        root_crt=text("root-crt", ROOT),
+        tls_crt=text("tls-crt", _FILES[Role.TLS]),
+        ca_crt=text("ca-crt", DEVICE_CA_LIST),
+        est_tls_crt=text("est-tls-crt", _FILES[Role.EST_TLS]),
+        ca_revoke_crl=text("ca-revoke-crl", CRL),
     )

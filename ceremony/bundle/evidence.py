@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from ceremony.bundle.contents import CRL
 from ceremony.bundle.media import no_private_key
 from ceremony.bundle.request import parse_request
 from ceremony.bundle.sums import verify_sums
@@ -13,6 +14,7 @@ from ceremony.core.text import show
 from ceremony.errors import VerificationError
 from ceremony.record.chain import Line, verify_chain
 from ceremony.x509.certificate import read_certificate
+from ceremony.x509.crls import read_crl
 
 RECORD: Final = "record.jsonl"
 PLAN: Final = "plan.toml"
@@ -172,14 +174,15 @@ def _certificates(case: _Case) -> str:
     told = {
         str(line.data.get("file")): line.data.get("sha256")
         for line in case.lines
-        if line.type == "done" and line.key.startswith("certificate/")
+        if line.type == "done" and line.key.startswith(("certificate/", "crl/"))
     }
     told = {name.rpartition("/")[2]: digest for name, digest in told.items()}
     found = sorted(name for name in case.files if name.endswith(".pem"))
     for name in found:
         if name not in told:
             raise _refuse("evidence.certificate", f"{name} is not in the record")
-        if read_certificate(case.files[name], name).fingerprint.hex != told[name]:
+        read = read_crl if name == CRL else read_certificate
+        if read(case.files[name], name).fingerprint.hex != told[name]:
             raise _refuse("evidence.certificate", f"{name} is not the one that the record names")
     if missing := sorted(set(told) - set(found)):
         raise UncheckedError(f"certificates that are not here: {show(', '.join(missing))}")

@@ -5,7 +5,9 @@ from typing import Final
 
 from ceremony.bundle.schema import Manifest, RequestDocument
 from ceremony.core.fingerprints import Fingerprint
+from ceremony.kinds import facts_of
 from ceremony.x509.certificate import Certificate
+from ceremony.x509.checks import is_strict
 
 _REHEARSAL: Final = (
     "REHEARSAL: nothing in here is for a real Factory; the platform refuses it.",
@@ -54,12 +56,12 @@ def request_readme(document: RequestDocument, files: Sequence[str]) -> bytes:
     return _text(lines)
 
 
-def upload_readme(manifest: Manifest, *, strict: bool) -> bytes:
+def upload_readme(manifest: Manifest, root: Certificate | None) -> bytes:
     """README.txt of an upload bundle.
 
     Args:
         manifest: the bundle's `manifest.json`.
-        strict: the root stands `openssl verify -x509_strict`; the OpenSSL recipe's does not.
+        root: what its certificates are under; its form decides how strict OpenSSL can be.
     """
     lines = [
         f"Upload bundle of the Factory {manifest.factory}, made at {manifest.created_at}",
@@ -74,7 +76,13 @@ def upload_readme(manifest: Manifest, *, strict: bool) -> bytes:
         "Does every certificate come from the root?",
         "",
     ]
-    flags = "-x509_strict " if strict else ""
+    flags = "-x509_strict " if root is not None and is_strict(root) else ""
+    if root is not None and not root.self_signed:
+        flags += "-partial_chain "
+        lines += [
+            "(The root is signed by a higher CA, so it is taken as the end of the chain.)",
+            "",
+        ]
     for entry in manifest.certificates:
         purpose = "-purpose sslserver " if entry.role in {"tls", "est-tls"} else ""
         lines.append(f"    openssl verify {flags}{purpose}-CAfile factory_ca.pem {entry.file}")
@@ -83,13 +91,17 @@ def upload_readme(manifest: Manifest, *, strict: bool) -> bytes:
         f"    openssl x509 -in {entry.file} -noout -text -fingerprint -sha256"
         for entry in manifest.certificates
     ]
-    lines += [*_keys(manifest), *_payload(manifest)]
+    lines += [*_keys(manifest), *_crl(manifest, flags), *_payload(manifest)]
     return _text(lines)
 
 
 def _keys(manifest: Manifest) -> list[str]:
     answered = {"tls": "tls.csr", "est-tls": "est-tls.csr", "online-ca": "online-ca.csr"}
-    pairs = [(e.file, answered[e.role]) for e in manifest.certificates if e.role in answered]
+    pairs = [
+        (e.file, answered[e.role])
+        for e in manifest.certificates
+        if e.role in answered and e.name == e.role
+    ]
     if not pairs:
         return []
     lines = [
@@ -107,11 +119,34 @@ def _keys(manifest: Manifest) -> list[str]:
     return lines
 
 
+def _crl(manifest: Manifest, flags: str) -> list[str]:
+    if manifest.crl is None:
+        return []
+    serials = ", ".join(entry.serial for entry in manifest.crl.entries)
+    return [
+        "",
+        "What does the CRL say, and did the root sign it?",
+        "",
+        "    openssl crl -in crl.pem -CAfile factory_ca.pem -noout -text",
+        "",
+        f"It acts on the device CAs with these serials: {serials}",
+        "On such a CA's own certificate (ca.pem), error 23 says disabled or revoked, OK enabled:",
+        "",
+        f"    openssl verify {flags}-crl_check -CRLfile crl.pem -CAfile factory_ca.pem ca.pem",
+    ]
+
+
 def _payload(manifest: Manifest) -> list[str]:
+    sent = facts_of(manifest.kind).fields
     names = {"root": "root-crt", "tls": "tls-crt", "est-tls": "est-tls-crt"}
     pairs = [(names[e.role], e.file) for e in manifest.certificates if e.role in names]
     if any(e.role in {"online-ca", "local-ca"} for e in manifest.certificates):
         pairs.append(("ca-crt", "device_ca_list.pem"))
+    if manifest.crl is not None:
+        pairs.append(("ca-revoke-crl", "crl.pem"))
+    pairs = [(key, file) for key, file in pairs if key in sent]
+    if not pairs:
+        return ["", "Nothing of it is sent to the platform: payload.json is empty."]
     lines = ["", "Is the body that is sent made of exactly these files (jq needed)?", ""]
     lines += [f"    jq -j '.\"{key}\"' payload.json | cmp - {file}" for key, file in pairs]
     return lines

@@ -1,7 +1,7 @@
 """Request bundles: what is carried in, in the three forms that people arrive with."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final, Literal
@@ -32,6 +32,9 @@ from ceremony.x509.pem import CERTIFICATE, read_pem_list
 DOCUMENT: Final = "request.json"
 ROOT: Final = "current-root.pem"
 DEVICE_CAS: Final = "current-device-cas.pem"
+SERVERS: Final[Mapping[Slot, str]] = MappingProxyType(
+    {Slot.TLS: "current-tls.pem", Slot.EST_TLS: "current-est-tls.pem"}
+)
 ANSWER: Final = "answer.json"
 
 FILES: Final[Mapping[Slot, str]] = MappingProxyType(
@@ -62,6 +65,7 @@ class RequestBundle:
             the file's bytes (`api-json`).
         files: as read; whatever happens later uses these bytes.
         current_device_cas: in the order of the file.
+        current_servers: the TLS and EST certificates that the Factory has.
         unnamed: CSR files whose name tells no slot: it is asked, never guessed.
         noted: what the form lacks, in sentences for the record.
     """
@@ -73,6 +77,7 @@ class RequestBundle:
     csrs: Mapping[Slot, Csr]
     current_root: Certificate | None = None
     current_device_cas: tuple[Certificate, ...] = ()
+    current_servers: Mapping[Slot, Certificate] = field(default_factory=dict)
     unnamed: tuple[str, ...] = ()
     noted: tuple[str, ...] = ()
 
@@ -146,6 +151,7 @@ def request_files(
     csrs: Mapping[Slot, bytes],
     current_root: bytes | None,
     current_device_cas: bytes | None,
+    current_servers: Mapping[Slot, bytes] = MappingProxyType({}),
 ) -> Mapping[str, bytes]:
     """The files of a request bundle; the same input gives the same bytes.
 
@@ -154,6 +160,7 @@ def request_files(
         csrs: PEM, as the API gave them.
         current_root: PEM; None where the Factory has none.
         current_device_cas: PEM, concatenated; None where the Factory has none.
+        current_servers: PEM of the TLS and EST certificates that the Factory has.
 
     Raises:
         VerificationError: the reader would refuse this bundle.
@@ -163,6 +170,7 @@ def request_files(
         files[ROOT] = current_root
     if current_device_cas is not None:
         files[DEVICE_CAS] = current_device_cas
+    files |= {SERVERS[slot]: pem for slot, pem in current_servers.items()}
     files[DOCUMENT] = encode(document)
     files[README] = request_readme(document, tuple(files))
     files[SUMS] = format_sums(files)
@@ -195,6 +203,13 @@ def _parse_bundle(files: Mapping[str, bytes]) -> RequestBundle:
         csrs=MappingProxyType(csrs),
         current_root=root,
         current_device_cas=device_cas,
+        current_servers=MappingProxyType(
+            {
+                slot: read_certificate(files[name], name)
+                for slot, name in SERVERS.items()
+                if name in files
+            }
+        ),
     )
 
 
@@ -237,7 +252,8 @@ def _check_file_set(document: RequestDocument, files: Mapping[str, bytes]) -> No
             wanted.add(DEVICE_CAS)
     for name in sorted(wanted - set(files)):
         raise _refuse("request.file_missing", f"there is no {name}", _AGAIN)
-    for name in sorted(set(files) - wanted):
+    known = set(SERVERS.values()) if document.current is not None else set()
+    for name in sorted(set(files) - wanted - known):
         raise _refuse("request.file_extra", f"{show(name)} does not belong to the bundle", _AGAIN)
 
 
@@ -257,13 +273,13 @@ def _read_current(
     if len(found) != len(current.device_cas):
         refuse_field(DOCUMENT, "$.current.device_cas", f"{DEVICE_CAS} holds {len(found)}")
     for index, (entry, one) in enumerate(zip(current.device_cas, found, strict=True)):
-        for field, said, is_ in (
+        for key, said, is_ in (
             ("subject", entry.subject, one.subject),
             ("serial", entry.serial, str(one.serial)),
             ("sha256", entry.sha256, one.fingerprint.hex),
         ):
             if said != is_:
-                path = f"$.current.device_cas[{index}].{field}"
+                path = f"$.current.device_cas[{index}].{key}"
                 refuse_field(DOCUMENT, path, "is not that of the certificate")
     return root, found
 

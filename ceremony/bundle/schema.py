@@ -111,15 +111,18 @@ class CertificateEntry(Frozen, frozen=True):
     not_after: Timestamp
 
 
+Reason = Literal["certificateHold", "removeFromCRL", "privilegeWithdrawn"]
+
+
 class CrlEntry(Frozen, frozen=True):
     """One entry of a CRL. `reason` is the name of RFC 5280 §5.3.1."""
 
     serial: Decimal
-    reason: Literal["certificateHold", "removeFromCRL", "privilegeWithdrawn"]
+    reason: Reason
 
 
 class Crl(Frozen, frozen=True):
-    """The CRL of the bundle."""
+    """The CRL of the bundle; `sha256` of its DER."""
 
     file: FileName
     sha256: Sha256

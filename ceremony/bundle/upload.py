@@ -8,14 +8,17 @@ from types import MappingProxyType
 
 from ceremony.bundle.checking import check_upload_files, require
 from ceremony.bundle.contents import (
+    CRL,
     DEVICE_CA_LIST,
     DEVICE_CA_ROLES,
     MANIFEST,
     ORDER,
     PAYLOAD,
     Issued,
+    crl_entry_of,
     entry_of,
     file_of,
+    lists_device_cas,
     payload_of,
 )
 from ceremony.bundle.documents import decode, encode
@@ -28,7 +31,9 @@ from ceremony.config import Plan
 from ceremony.core.fingerprints import Fingerprint
 from ceremony.core.times import format_time
 from ceremony.x509.certificate import Certificate, read_certificate
+from ceremony.x509.crls import X509_CRL, RevocationList, read_crl
 from ceremony.x509.pem import CERTIFICATE, write_pem
+from ceremony.x509.profiles import Role
 
 __all__ = ["Issued", "UploadBundle", "parse_upload", "read_upload", "upload_files", "upload_name"]
 
@@ -47,6 +52,7 @@ class UploadBundle:
     fingerprint: Fingerprint
     files: Mapping[str, bytes]
     certificates: Mapping[str, Certificate]
+    crl: RevocationList | None = None
 
 
 def upload_name(factory: str, ceremony_id: str) -> str:
@@ -64,6 +70,7 @@ def upload_files(
     record_head: str,
     issued: Sequence[Issued],
     existing_device_cas: Sequence[Certificate] = (),
+    crl: RevocationList | None = None,
 ) -> Mapping[str, bytes]:
     """The files of an upload bundle; the same input gives the same bytes.
 
@@ -74,9 +81,11 @@ def upload_files(
         plan_sha256: hex, like the next two.
         request_sha256: fingerprint of the request that is answered.
         record_head: the record's head before export.
-        issued: in any order; names are unique.
+        issued: in any order; names are unique. The root is always among them; it is sent
+            by the kind that made it.
         existing_device_cas: those that the Factory has and keeps; the list that is
             uploaded replaces the Factory's.
+        crl: of the kinds that sign one.
 
     Raises:
         VerificationError: the reader would refuse this bundle.
@@ -88,8 +97,10 @@ def upload_files(
     files = dict(pems)
     kept = b"".join(write_pem(one.der, CERTIFICATE) for one in existing_device_cas)
     ours = [file_of(one.role, one.name) for one in ordered if one.role.value in DEVICE_CA_ROLES]
-    if ours:
+    if lists_device_cas(plan.kind, {one.role.value for one in ordered}):
         files[DEVICE_CA_LIST] = kept + b"".join(pems[file] for file in ours)
+    if crl is not None:
+        files[CRL] = write_pem(crl.der, X509_CRL)
     manifest = Manifest(
         schema=UPLOAD_SCHEMA,
         factory=plan.factory,
@@ -102,12 +113,13 @@ def upload_files(
         request_sha256=request_sha256,
         record_head=record_head,
         certificates=tuple(entry_of(one) for one in ordered),
-        crl=None,
+        crl=None if crl is None else crl_entry_of(crl),
     )
     files[MANIFEST] = encode(manifest)
-    files[PAYLOAD] = encode(payload_of(files))
+    files[PAYLOAD] = encode(payload_of(files, plan.kind))
     files.update(draw({file_of(one.role, one.name): one.certificate for one in ordered}))
-    files[README] = upload_readme(manifest, strict=plan.root.profile == "strict")
+    root = next((one.certificate for one in ordered if one.role is Role.ROOT), None)
+    files[README] = upload_readme(manifest, root)
     files[SUMS] = format_sums(files)
     if len(files) > MAX_ENTRIES:
         raise ValueError(f"a bundle of {len(files)} files; {MAX_ENTRIES} are the most")
@@ -133,6 +145,7 @@ def parse_upload(files: Mapping[str, bytes]) -> UploadBundle:
         fingerprint=Fingerprint.of(files[SUMS]),
         files=MappingProxyType(dict(files)),
         certificates=MappingProxyType(certificates),
+        crl=None if manifest.crl is None else read_crl(files[CRL], CRL),
     )
 
 

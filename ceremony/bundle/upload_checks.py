@@ -31,8 +31,10 @@ from ceremony.core.fingerprints import Fingerprint
 from ceremony.core.text import show
 from ceremony.core.times import format_time, parse_time
 from ceremony.errors import VerificationError
+from ceremony.kinds import facts_of
 from ceremony.x509.certificate import Certificate, read_certificate
 from ceremony.x509.checks import check_certificate, check_chain
+from ceremony.x509.crls import read_crl, verify_crl
 from ceremony.x509.pem import CERTIFICATE, read_pem, read_pem_list
 from ceremony.x509.profiles import Role
 
@@ -61,6 +63,12 @@ class _UploadCase:
             raise UncheckedError("not every certificate could be read")
         for entry in entries:
             yield entry, self.certificates[entry.name]
+
+    @property
+    def lists_device_cas(self) -> bool:
+        """Whether the bundle sets the list of device CAs."""
+        roles = {entry.role for entry in self.manifest.certificates}
+        return contents.lists_device_cas(self.manifest.kind, roles)
 
     def role(self, role: str) -> Certificate | None:
         return next((one for entry, one in self.each() if entry.role == role), None)
@@ -98,21 +106,50 @@ def _manifest(case: _UploadCase) -> str:
         path = f"$.certificates[{index}]"
         if entry.name in names:
             refuse_field(name, f"{path}.name", "stands there twice")
-        if (entry.role == "local-ca") is not contents.is_local_name(entry.name) or (
-            entry.role != "local-ca" and entry.name != entry.role
-        ):
+        if not _is_named(found.kind, entry):
             refuse_field(name, f"{path}.name", "expected the role, or a local CA's own name")
         if entry.file != contents.file_of(entry.role, entry.name):
             refuse_field(
                 name, f"{path}.file", f"expected {contents.file_of(entry.role, entry.name)}"
             )
         names.add(entry.name)
-    if found.kind is Kind.CREATE and "root" not in names:
+    if "root" not in names:
         refuse_field(name, "$.certificates", "there is no root")
-    if found.kind is Kind.CREATE and found.crl is not None:
-        refuse_field(name, "$.crl", "a first ceremony has no CRL")
+    _check_kind(found)
     case.read = found
     return f"{name} is as its schema says: {len(names)} certificates, kind {found.kind.value}"
+
+
+def _is_named(kind: Kind, entry: CertificateEntry) -> bool:
+    """By its role; a local CA, and what answers a CSR of the plan, by a name of its own."""
+    own = entry.role == "local-ca" or (kind is Kind.SIGN_CSR and entry.role != "root")
+    return contents.is_local_name(entry.name) if own else entry.name == entry.role
+
+
+_ROLES: Final = {
+    "tls": "tls-crt",
+    "est-tls": "est-tls-crt",
+    "online-ca": "ca-crt",
+    "local-ca": "ca-crt",
+}
+
+
+def _check_kind(found: Manifest) -> None:
+    name, kind, facts = contents.MANIFEST, found.kind, facts_of(found.kind)
+    for index, entry in enumerate(found.certificates):
+        field = _ROLES.get(entry.role)
+        if field is not None and field not in facts.fields and kind is not Kind.SIGN_CSR:
+            path = f"$.certificates[{index}].role"
+            refuse_field(name, path, f"does not belong to the kind {kind.value}")
+    if (found.crl is None) is not (facts.reason is None):
+        what = "has none" if facts.reason is None else "needs one"
+        refuse_field(name, "$.crl", f"the kind {kind.value} {what}")
+    if found.crl is None or facts.reason is None:
+        return
+    if found.crl.file != contents.CRL:
+        refuse_field(name, "$.crl.file", f"expected {contents.CRL}")
+    if {entry.reason for entry in found.crl.entries} != {facts.reason.value}:
+        refuse_field(name, "$.crl.entries", f"expected the reason {facts.reason.value} alone")
 
 
 def _marks(case: _UploadCase) -> str:
@@ -131,8 +168,10 @@ def _file_set(case: _UploadCase) -> str:
     wanted = {contents.MANIFEST, contents.PAYLOAD, pictures.FINGERPRINTS, README, SUMS}
     for entry in case.manifest.certificates:
         wanted |= {entry.file, f"qr-{entry.file}.svg", f"qr-{entry.file}.png"}
-        if entry.role in contents.DEVICE_CA_ROLES:
-            wanted.add(contents.DEVICE_CA_LIST)
+    if case.lists_device_cas:
+        wanted.add(contents.DEVICE_CA_LIST)
+    if case.manifest.crl is not None:
+        wanted.add(contents.CRL)
     for name in sorted(wanted - set(case.files)):
         raise _refuse("upload.file_missing", f"there is no {name}")
     for name in sorted(set(case.files) - wanted):
@@ -166,8 +205,8 @@ def _entries(case: _UploadCase) -> str:
 def _device_ca_list(case: _UploadCase) -> str:
     wanted = [one.der for entry, one in case.each() if entry.role in contents.DEVICE_CA_ROLES]
     name = contents.DEVICE_CA_LIST
-    if not wanted and name not in case.files:
-        return "no device CA, and no list of them"
+    if not case.lists_device_cas:
+        return "no list of device CAs is set"
     if name not in case.files:
         raise _refuse("upload.device_ca_list", f"there is no {name}")
     found = read_pem_list(case.files[name], CERTIFICATE, name)
@@ -183,7 +222,7 @@ def _payload(case: _UploadCase) -> str:
     if name not in case.files:
         raise _refuse("upload.file_missing", f"there is no {name}")
     found = read_tree(case.files[name], name)
-    wanted = msgspec.to_builtins(contents.payload_of(case.files))
+    wanted = msgspec.to_builtins(contents.payload_of(case.files, case.manifest.kind))
     if not isinstance(found, dict):
         refuse_field(name, "$", "expected an object")
     for key in sorted({*found, *wanted}):
@@ -198,11 +237,33 @@ def _chain(case: _UploadCase) -> str:
     root = case.role("root")
     if root is None:
         raise UncheckedError("there is no root in the bundle")
-    if not root.self_signed:
-        raise _refuse("chain.root_signature", "the root is not signed by itself")
     others = {entry.file: one for entry, one in case.each() if entry.role != "root"}
     refuse_findings(check_chain(root, others))
-    return "all are signed by the root, inside its dates, with serials and keys of their own"
+    higher = "" if root.self_signed else f"; the root itself is signed by {root.issuer}"
+    return f"all are signed by the root, inside its dates, with their own serials and keys{higher}"
+
+
+def _crl(case: _UploadCase) -> str:
+    told, root = case.manifest.crl, case.role("root")
+    if told is None:
+        return "no CRL"
+    if contents.CRL not in case.files or root is None:
+        raise UncheckedError("there is no CRL, or no root")
+    crl = read_crl(case.files[contents.CRL], contents.CRL)
+    verify_crl(crl, root)
+    if contents.crl_entry_of(crl) != told or len(told.entries) != len(crl.entries):
+        raise _refuse("upload.crl", f"{contents.CRL} is not the CRL that the manifest describes")
+    if case.at is not None and not crl.this_update <= case.at:
+        raise _refuse("upload.dates", "the CRL was made later than this machine's clock says")
+    if case.at is not None and crl.next_update <= case.at:
+        raise _refuse(
+            "upload.crl_expired",
+            f"the CRL expired at {format_time(crl.next_update)}; the platform would refuse it",
+        )
+    return (
+        f"the root signed the CRL number {crl.number}, valid until {format_time(crl.next_update)}: "
+        + ", ".join(f"{entry.reason} {entry.serial}" for entry in told.entries)
+    )
 
 
 def _profiles(case: _UploadCase) -> str:
@@ -229,9 +290,34 @@ def _request(case: _UploadCase) -> str:
         for key in ("factory", "api", "kind", "plan_sha256", "rehearsal"):
             if getattr(document, key) != getattr(manifest, key):
                 raise _refuse("upload.other_request", f"{key} differs from the request's")
-    for slot in Slot:
-        _compare_csr(slot, request, case.role(slot.value))
+    if manifest.kind is not Kind.SIGN_CSR:
+        for slot in Slot:
+            _compare_csr(slot, request, case.role(slot.value))
+    _compare_current(case, request)
     return "the certificates have keys, subjects and names of the CSRs that they answer"
+
+
+def _compare_current(case: _UploadCase, request: RequestBundle) -> None:
+    """The Factory's own root and device CAs are those that the request brought along."""
+    if facts_of(case.manifest.kind).makes_root:
+        return
+    root = case.role("root")
+    if request.current_root is None or root is None or request.current_root.der != root.der:
+        raise _refuse("upload.other_request", "the root is not the one that the Factory has")
+    known = {one.der: one for one in request.current_device_cas}
+    if case.lists_device_cas:
+        found = read_pem_list(case.files[contents.DEVICE_CA_LIST], CERTIFICATE, "device CAs")
+        new = {one.der for entry, one in case.each() if entry.role in contents.DEVICE_CA_ROLES}
+        if set(found) != set(known) | new:
+            raise _refuse(
+                "upload.device_ca_list",
+                "the list is not that of the request with the new device CAs",
+            )
+    if case.manifest.crl is not None:
+        serials = {str(one.serial) for one in known.values()}
+        for entry in case.manifest.crl.entries:
+            if entry.serial not in serials:
+                raise _refuse("upload.crl", f"the Factory has no device CA {entry.serial}")
 
 
 def _compare_csr(slot: Slot, request: RequestBundle, one: Certificate | None) -> None:
@@ -289,6 +375,7 @@ _UPLOAD_CHECKS: Final[tuple[tuple[str, Callable[[_UploadCase], str]], ...]] = (
     ("upload.device_ca_list", _device_ca_list),
     ("upload.payload", _payload),
     ("upload.chain", _chain),
+    ("upload.crl", _crl),
     ("upload.profiles", _profiles),
     ("upload.pictures", lambda case: pictures.check(case.files, _by_file(case))),
     ("upload.request", _request),

@@ -9,11 +9,21 @@ from ceremony.core.text import show
 from ceremony.core.times import format_time
 from ceremony.errors import VerificationError
 from ceremony.x509.certificate import Certificate, read_certificate, tbs_of, verify_signed_by
+from ceremony.x509.extensions import BASIC_CONSTRAINTS
 from ceremony.x509.issuing import Content, twin
 from ceremony.x509.public_keys import key_bits
 from ceremony.x509.rules import check_certificate
 
-__all__ = ["check_against", "check_certificate", "check_chain"]
+__all__ = ["check_against", "check_certificate", "check_chain", "is_strict"]
+
+
+def is_strict(root: Certificate) -> bool:
+    """Whether certificates under this root can pass `openssl verify -x509_strict`.
+
+    A root in the OpenSSL recipe's form cannot: its basicConstraints is not critical.
+    """
+    constraints = root.extensions.find(BASIC_CONSTRAINTS)
+    return constraints is not None and constraints.critical and root.ski is not None
 
 
 def check_against(certificate: Certificate, content: Content) -> tuple[Finding, ...]:
