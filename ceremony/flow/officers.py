@@ -135,7 +135,7 @@ def prove(
         body=body,
         officer=room.officer(seat),
         irreversible=step is not Step.CLOSE,
-        label=f"Phrase of {room.officer(seat)} (officer {seat})",
+        label=f"Phrase of officer {seat}",
         help="A fence: nothing goes on until both officers have typed their own phrase. "
         "Esc goes back; nothing is done before the second phrase.",
     )
