@@ -11,6 +11,7 @@ from pathlib import Path
 from tests.stories.terminal import Terminal
 
 _PLACE = re.compile(r"\b([A-H][1-4])\b(?! ···)")
+_ROW = re.compile(r"\s+([A-H])\s+\1[1-4]")
 _LINE = re.compile(r"\b([A-H])\s+([0-9a-f]{8})\s+(\S+)\s+(\S+)\s+(\S+)\s+(\S+)")
 
 
@@ -94,7 +95,7 @@ class Person:
             "Officer ": lambda _, title: self._fill(f"Person {title[-1]}", "officer"),
             "A phrase for": lambda _, title: self._fill(*[f"phrase of {title[-1]}"] * 2),
             "Fence": lambda screen, _: self._fill(
-                f"phrase of {'A' if '(officer A)' in screen else 'B'}"
+                f"phrase of {'A' if 'Phrase of officer A' in screen else 'B'}"
             ),
             "The time": lambda _, __: self.terminal.keys("1", "Enter"),
             "The PIN of token": lambda _, __: self._fill(pin.read_text().strip()),
@@ -117,7 +118,8 @@ class Person:
             paper = words_on((self._papers / "request-words.txt").read_text())
         else:
             paper = self.upload
-        places = list(dict.fromkeys(_PLACE.findall(screen.split(title, 1)[1])))
+        grid = [line for line in screen.splitlines() if _ROW.match(line)]
+        places = _PLACE.findall("\n".join(grid))
         self.terminal.type(" ".join(paper[place] for place in places))
         self.terminal.keys("Enter")
 
