@@ -56,6 +56,7 @@ class Token(Frozen, frozen=True):
         serial: CK_TOKEN_INFO.serialNumber without padding.
         label: CK_TOKEN_INFO.label without padding; checked beside the serial.
         software: a software token is accepted in a real ceremony.
+        initialize: a blank one is initialised in the ceremony; no other ever is.
         module_environment: variables for the module's process alone.
     """
 
@@ -64,6 +65,7 @@ class Token(Frozen, frozen=True):
     serial: Annotated[str, Meta(max_length=16)] | None = None
     label: Annotated[str, Meta(max_length=32)] | None = None
     software: bool = False
+    initialize: bool = False
     module_environment: dict[Annotated[str, Meta(pattern=r"^[A-Z][A-Z0-9_]*\Z")], str] = {}
 
 

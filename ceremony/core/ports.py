@@ -33,6 +33,9 @@ class StoreInfo:
         mechanisms: e.g. ``CKM_ECDSA``.
         pin_pad: CKF_PROTECTED_AUTHENTICATION_PATH: the PIN is entered on the device.
         software: known to be a software token (SoftHSM, NSS, ...).
+        pin_to_be_changed: CKF_USER_PIN_TO_BE_CHANGED: a factory's default, or expired.
+        pin_unset: CKF_USER_PIN_INITIALIZED is clear on an initialised token.
+        free_bytes: for private objects; None where it is not told.
     """
 
     kind: Literal["token", "file"]
@@ -48,6 +51,9 @@ class StoreInfo:
     pin_pad: bool = False
     initialized: bool = True
     software: bool = False
+    pin_to_be_changed: bool = False
+    pin_unset: bool = False
+    free_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

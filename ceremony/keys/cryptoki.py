@@ -1,8 +1,9 @@
-"""The two calls that python-pkcs11 cannot make, through ctypes.
+"""The calls that python-pkcs11 cannot make, through ctypes.
 
-C_Initialize with library parameters (NSS softokn), and a signature whose
-context-specific login happens on a PIN pad. The module is the one already loaded:
-dlopen of the same path gives the same library. Linux, CK_ULONG = unsigned long.
+C_Initialize with library parameters (NSS softokn), a signature whose context-specific
+login happens on a PIN pad, C_InitToken, and the memory fields of C_GetTokenInfo. The
+module is the one already loaded: dlopen of the same path gives the same library. Linux,
+CK_ULONG = unsigned long.
 """
 
 import ctypes
@@ -17,6 +18,8 @@ _MAX_SIGNATURE = 1024
 
 # Places in CK_FUNCTION_LIST (PKCS#11 v2.40 pkcs11f.h), counted from 0.
 _C_INITIALIZE = 0
+_C_GET_TOKEN_INFO = 6
+_C_INIT_TOKEN = 9
 _C_LOGIN = 18
 _C_SIGN_INIT = 42
 _C_SIGN = 43
@@ -38,6 +41,21 @@ class _InitializeArgs(ctypes.Structure):
         ("unlock_mutex", ctypes.c_void_p),
         ("flags", ctypes.c_ulong),
         ("reserved", ctypes.c_char_p),
+    )
+
+
+class _TokenInfo(ctypes.Structure):
+    _fields_ = (
+        ("texts", ctypes.c_ubyte * 96),  # label, manufacturerID, model, serialNumber
+        ("flags", ctypes.c_ulong),
+        ("sessions", ctypes.c_ulong * 4),
+        ("pin_lengths", ctypes.c_ulong * 2),
+        ("total_public", ctypes.c_ulong),
+        ("free_public", ctypes.c_ulong),
+        ("total_private", ctypes.c_ulong),
+        ("free_private", ctypes.c_ulong),
+        ("versions", ctypes.c_ubyte * 4),
+        ("time", ctypes.c_ubyte * 16),
     )
 
 
@@ -71,6 +89,38 @@ class Functions:
         """
         arguments = _InitializeArgs(flags=CKF_OS_LOCKING_OK, reserved=parameters.encode())
         self._call(_C_INITIALIZE, ctypes.byref(arguments))
+
+    def free_bytes(self, slot: int) -> int | None:
+        """CK_TOKEN_INFO.ulFreePrivateMemory; None where the token does not tell.
+
+        Raises:
+            PKCS11Error: the module refused.
+        """
+        info = _TokenInfo()
+        self._call(_C_GET_TOKEN_INFO, ctypes.c_ulong(slot), ctypes.byref(info))
+        unknown = ctypes.c_ulong(-1).value  # CK_UNAVAILABLE_INFORMATION
+        told = int(info.free_private)
+        return None if told == unknown or (told == 0 and info.total_private == 0) else told
+
+    def init_token(self, slot: int, so_pin: str, label: str) -> None:
+        """C_InitToken (PKCS#11 v3.1 §5.5.7): erases what is on the token.
+
+        Args:
+            label: 32 bytes of UTF-8 at most; padded with blanks.
+
+        Raises:
+            PKCS11Error: the module refused.
+        """
+        secret, padded = so_pin.encode(), label.encode().ljust(32)
+        if len(padded) != 32:
+            raise PKCS11Error("CKR_ARGUMENTS_BAD")
+        self._call(
+            _C_INIT_TOKEN,
+            ctypes.c_ulong(slot),
+            ctypes.c_char_p(secret),
+            ctypes.c_ulong(len(secret)),
+            ctypes.c_char_p(padded),
+        )
 
     def sign_on_pin_pad(self, session: int, key: int, digest: bytes) -> bytes:
         """CKM_ECDSA with a context-specific C_Login(NULL) (PKCS#11 v3.1 §5.6.7).

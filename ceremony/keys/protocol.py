@@ -70,15 +70,46 @@ class SignAll(Frozen, frozen=True):
     digests: tuple[bytes, ...]
 
 
+class InitToken(Frozen, frozen=True):
+    """C_InitToken and C_InitPIN on the one token that is not initialised. Answer: `Done`.
+
+    Attributes:
+        serial: of that token; may be empty, as it tells it.
+        label: it gets, 32 bytes of UTF-8 at most.
+    """
+
+    serial: str
+    label: str
+    so_pin: str
+    pin: str
+
+    def __repr__(self) -> str:
+        return "InitToken(***)"
+
+
+class SetPin(Frozen, frozen=True):
+    """C_SetPIN of the user who is logged in. Answer: `Done`."""
+
+    old: str
+    new: str
+
+    def __repr__(self) -> str:
+        return "SetPin(***)"
+
+
 class Finish(Frozen, frozen=True):
     """Logs out and ends the process. Answer: `Done`."""
 
 
-Request = ListTokens | Login | ListKeys | Generate | Sign | SignAll | Finish
+Request = ListTokens | Login | ListKeys | Generate | Sign | SignAll | InitToken | SetPin | Finish
 
 
 class TokenEntry(Frozen, frozen=True):
-    """CK_TOKEN_INFO and the mechanisms of one slot (PKCS#11 v3.1 §4.5)."""
+    """CK_TOKEN_INFO and the mechanisms of one slot (PKCS#11 v3.1 §4.5).
+
+    Attributes:
+        free_bytes: free memory for private objects; None where the token does not tell.
+    """
 
     serial: Text
     label: Text
@@ -87,6 +118,7 @@ class TokenEntry(Frozen, frozen=True):
     firmware: Text
     flags: int
     mechanisms: Annotated[tuple[Text, ...], Meta(max_length=2048)]
+    free_bytes: int | None = None
 
 
 class TokenList(Frozen, frozen=True):

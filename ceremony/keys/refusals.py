@@ -12,7 +12,9 @@ from ceremony.errors import KeyStoreError
 from ceremony.keys import protocol as p
 
 # CK_TOKEN_INFO.flags (PKCS#11 v3.1 §4.5).
+CKF_USER_PIN_INITIALIZED = 0x8
 CKF_TOKEN_INITIALIZED = 0x400
+CKF_USER_PIN_TO_BE_CHANGED = 0x80000
 CKF_USER_PIN_COUNT_LOW = 0x10000
 CKF_USER_PIN_FINAL_TRY = 0x20000
 CKF_USER_PIN_LOCKED = 0x40000

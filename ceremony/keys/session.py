@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from pkcs11 import _pkcs11
-from pkcs11.attributes import AttributeMapper
 from pkcs11.constants import Attribute, MechanismFlag, ObjectClass, TokenFlag
 from pkcs11.exceptions import (
     AttributeReadOnly,
@@ -24,6 +23,8 @@ from pkcs11.mechanisms import KeyType, Mechanism
 from pkcs11.types import PROTECTED_AUTH, SignMixin
 
 from ceremony.keys import protocol as p
+from ceremony.keys import setup
+from ceremony.keys.templates import Templates, readable
 
 # Read back after generation and recorded (PKCS#11 v3.1 §4.9, §4.10).
 _REPORTED = {
@@ -39,29 +40,6 @@ _REPORTED = {
     "CKA_DECRYPT": Attribute.DECRYPT,
     "CKA_UNWRAP": Attribute.UNWRAP,
     "CKA_DERIVE": Attribute.DERIVE,
-}
-
-# Explicit in every line, as the defaults of libraries and tokens add usages (PKCS#11
-# v3.1 §4.8, §4.9); nothing but signing is asked for.
-_PRIVATE = {
-    Attribute.CLASS: ObjectClass.PRIVATE_KEY,
-    Attribute.TOKEN: True,
-    Attribute.PRIVATE: True,
-    Attribute.SENSITIVE: True,
-    Attribute.EXTRACTABLE: False,
-    Attribute.SIGN: True,
-    Attribute.DECRYPT: False,
-    Attribute.UNWRAP: False,
-    Attribute.DERIVE: False,
-}
-_PUBLIC = {
-    Attribute.CLASS: ObjectClass.PUBLIC_KEY,
-    Attribute.TOKEN: True,
-    Attribute.PRIVATE: False,
-    Attribute.VERIFY: True,
-    Attribute.ENCRYPT: False,
-    Attribute.WRAP: False,
-    Attribute.DERIVE: False,
 }
 
 # Refusals of a template: then once more without its False values (tpm2-pkcs11).
@@ -85,42 +63,6 @@ class RefusedError(Exception):
         self.answer = p.Refused(reason=reason, flags=flags, made=made)
 
 
-class Templates(AttributeMapper):
-    """Exactly our templates, none of the library's defaults.
-
-    Attributes:
-        without_false: leave False values out; the attributes are read back anyway.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.without_false = False
-        self.register_handler(Attribute.LABEL, str.encode, _text)
-
-    def public_key_template(
-        self, *, id_: bytes | None, label: str | None, **_: Any
-    ) -> dict[Attribute, Any]:
-        """The public half."""
-        return self._template(_PUBLIC, id_, label)
-
-    def private_key_template(
-        self, *, id_: bytes | None, label: str | None, **_: Any
-    ) -> dict[Attribute, Any]:
-        """The private half."""
-        return self._template(_PRIVATE, id_, label)
-
-    def _template(
-        self, base: dict[Attribute, Any], key_id: bytes | None, label: str | None
-    ) -> dict[Attribute, Any]:
-        kept = {k: v for k, v in base.items() if not (self.without_false and v is False)}
-        return {**kept, Attribute.ID: key_id, Attribute.LABEL: label}
-
-
-def _text(raw: bytes) -> str:
-    """Text that may not be UTF-8, readable all the same."""
-    return raw[:1024].decode("utf-8", errors="backslashreplace")[:1024]
-
-
 class Session:
     """The module, and after a login one open session.
 
@@ -141,7 +83,9 @@ class Session:
 
     def tokens(self) -> p.TokenList:
         """All tokens present."""
-        return p.TokenList(tokens=tuple(_token_entry(token) for token in self._present()))
+        return p.TokenList(
+            tokens=tuple(_token_entry(token, self._path) for token in self._present())
+        )
 
     def _present(self) -> Iterable[Any]:
         for slot in self._library.get_slots(True):
@@ -267,6 +211,31 @@ class Session:
             raw=tuple(key.sign(digest, mechanism=Mechanism.ECDSA) for digest in request.digests)
         )
 
+    def initialise(self, request: p.InitToken) -> None:
+        """C_InitToken on a token that is not initialised, then its user PIN.
+
+        Raises:
+            RefusedError: none, or more than one, such token; or the module refused.
+        """
+        blank = [
+            token
+            for token in self._present()
+            if not token.flags & TokenFlag.TOKEN_INITIALIZED and _serial(token) == request.serial
+        ]
+        if len(blank) != 1:
+            raise RefusedError(p.TOKEN_AMBIGUOUS if blank else p.TOKEN_MISSING)
+        setup.initialise(blank[0], self._path, request)
+
+    def set_pin(self, request: p.SetPin) -> None:
+        """C_SetPIN by the user who is logged in.
+
+        Raises:
+            RefusedError: the module refused.
+        """
+        session = self._require()
+        session.set_pin(request.old, request.new)
+        self._pin = request.new
+
     def close(self) -> None:
         """Logs out and finalizes; the process ends right after."""
         session, self._session = self._session, None
@@ -290,6 +259,10 @@ def dispatch(session: Session, request: p.Request) -> p.Answer:
             return session.sign(request)
         case p.SignAll():
             return session.sign_all(request)
+        case p.InitToken():
+            session.initialise(request)
+        case p.SetPin():
+            session.set_pin(request)
         case p.Finish():
             session.close()
     return p.Done()
@@ -311,7 +284,7 @@ def _identity(token: Any) -> tuple[str, str]:
 
 
 def _serial(token: Any) -> str:
-    return _text(token.serial.rstrip(b"\0 "))
+    return readable(token.serial.rstrip(b"\0 "))
 
 
 def _flags(token: Any) -> int | None:
@@ -321,7 +294,7 @@ def _flags(token: Any) -> int | None:
         return None
 
 
-def _token_entry(token: Any) -> p.TokenEntry:
+def _token_entry(token: Any, path: str) -> p.TokenEntry:
     mechanisms = sorted(
         f"CKM_{each.name.lstrip('_')}" if isinstance(each, Mechanism) else f"0x{each:08x}"
         for each in token.slot.get_mechanisms()
@@ -334,7 +307,17 @@ def _token_entry(token: Any) -> p.TokenEntry:
         firmware=".".join(str(part) for part in token.firmware_version),
         flags=int(token.flags),
         mechanisms=tuple(mechanisms[:2048]),
+        free_bytes=_free_bytes(token, path),
     )
+
+
+def _free_bytes(token: Any, path: str) -> int | None:
+    from ceremony.keys.cryptoki import Functions
+
+    try:
+        return Functions(path).free_bytes(int(token.slot.slot_id))
+    except (PKCS11Error, OSError):
+        return None
 
 
 def _read(key: Any, attribute: Attribute, default: Any) -> Any:

@@ -8,30 +8,18 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from ceremony.config import Curve, Token
-from ceremony.core.ports import KeyInfo, KeyStore, PinState, StoreInfo
+from ceremony.core.ports import KeyInfo, KeyStore, StoreInfo
 from ceremony.core.secret import Secret
 from ceremony.core.text import show
 from ceremony.errors import KeyStoreError
 from ceremony.keys import ecdsa, refusals
 from ceremony.keys import protocol as p
+from ceremony.keys.description import is_silent, not_one, store_info
 from ceremony.keys.module import ModuleFile, check_module, environment
 from ceremony.keys.process import ModuleProcess
 
 # Signed once after generation: the public half that was read back belongs to the key.
 _PROOF = b"ceremony: the public half read back belongs to this key"
-
-# Parts of manufacturer or model names of tokens that are software.
-_SOFTWARE = (
-    "softhsm",
-    "nss ",
-    "mozilla",
-    "kryoptic",
-    "opencryptoki",
-    "gnome keyring",
-    "soft token",
-)
-# Parts of file names of modules that never set CKF_USER_PIN_* flags.
-_SILENT = ("tpm2_pkcs11", "softokn")
 
 Spawn = Callable[[ModuleFile, Mapping[str, str]], ModuleProcess]
 
@@ -52,7 +40,7 @@ def list_tokens(
     module = check_module(token)
     process = spawn(module, environment(token))
     try:
-        return tuple(_store_info(e, module) for e in _entries(process, timeout_s))
+        return tuple(store_info(e, module) for e in _entries(process, timeout_s))
     finally:
         process.finish()
 
@@ -126,7 +114,7 @@ class TokenStore(KeyStore):
             KeyStoreError: `token.missing`, `token.ambiguous`, or the module failed.
         """
         entry = self._choose(self._running())
-        return _store_info(entry, self._module)
+        return store_info(entry, self._module)
 
     def login(self, secret: Secret | None) -> None:
         """Logs in as the user. A refused PIN ends the module's process.
@@ -238,6 +226,18 @@ class TokenStore(KeyStore):
             raise refusals.refusal(p.Refused(reason=p.MODULE_ANSWER))
         return answer.raw
 
+    def set_pin(self, old: Secret, new: Secret) -> None:
+        """Changes the PIN of the user who is logged in; the session ends with it.
+
+        Raises:
+            KeyStoreError: `token.pin_wrong`, `token.pin_form` and others.
+        """
+        request = p.SetPin(old=old.reveal(), new=new.reveal())
+        try:
+            self._ask(self._session(), request, "setting the PIN")
+        finally:
+            self.close()
+
     def _running(self) -> ModuleProcess:
         if self._process is None:
             self._process = self._spawn(self._module, environment(self._token))
@@ -257,7 +257,7 @@ class TokenStore(KeyStore):
     ) -> p.Answer:
         try:
             return process.ask(
-                request, timeout_s or self._timeout_s, doing=doing, silent=_is_silent(self._module)
+                request, timeout_s or self._timeout_s, doing=doing, silent=is_silent(self._module)
             )
         finally:
             if process.ended:
@@ -271,7 +271,7 @@ class TokenStore(KeyStore):
                 self._process, self._logged_in = None, False
         found = [entry for entry in entries if self._is_planned(entry)]
         if len(found) != 1:
-            raise _not_one(found, entries)
+            raise not_one(found, entries)
         self._identity = _identity(found[0])
         return found[0]
 
@@ -294,54 +294,6 @@ def _entries(process: ModuleProcess, timeout_s: float) -> tuple[p.TokenEntry, ..
 
 def _identity(entry: p.TokenEntry) -> tuple[str, str]:
     return entry.serial, entry.label
-
-
-def _is_silent(module: ModuleFile) -> bool:
-    return any(part in module.path.name for part in _SILENT)
-
-
-def _store_info(entry: p.TokenEntry, module: ModuleFile) -> StoreInfo:
-    initialized = bool(entry.flags & refusals.CKF_TOKEN_INITIALIZED)
-    state = refusals.pin_state(entry.flags, silent=_is_silent(module))
-    maker = f"{entry.manufacturer} {entry.model} ".lower()
-    return StoreInfo(
-        kind="token",
-        name=entry.serial,
-        label=entry.label,
-        model=entry.model,
-        manufacturer=entry.manufacturer,
-        firmware=entry.firmware,
-        module=str(module.path),
-        module_sha256=module.sha256,
-        mechanisms=entry.mechanisms,
-        pin_state=state if initialized else PinState.NOT_REPORTED,
-        pin_pad=bool(entry.flags & refusals.CKF_PROTECTED_AUTHENTICATION_PATH),
-        initialized=initialized,
-        software=any(part in maker for part in _SOFTWARE),
-    )
-
-
-def _not_one(found: Sequence[p.TokenEntry], there: Sequence[p.TokenEntry]) -> KeyStoreError:
-    lines = "; ".join(_describe(entry) for entry in there) or "none"
-    if found:
-        return KeyStoreError(
-            "token.ambiguous",
-            f"{len(found)} tokens match the plan. Present: {lines}",
-            hint="Name the serial number in the plan, or leave one token connected.",
-        )
-    return KeyStoreError(
-        "token.missing",
-        f"no token matches the plan. Present: {lines}",
-        hint="Connect the token that the plan names; `ceremony doctor` lists what is there.",
-    )
-
-
-def _describe(entry: p.TokenEntry) -> str:
-    state = "" if entry.flags & refusals.CKF_TOKEN_INITIALIZED else ", not initialized"
-    return (
-        f"serial {show(entry.serial) or '-'}, label '{show(entry.label)}',"
-        f" model {show(entry.model) or '-'}{state}"
-    )
 
 
 def _key_info(entry: p.KeyEntry) -> KeyInfo | None:

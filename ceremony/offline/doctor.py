@@ -17,7 +17,7 @@ from ceremony.offline import cli
 from ceremony.offline.clock import SystemClock
 from ceremony.offline.environment import default_state
 from ceremony.offline.installation import tool_sha256
-from ceremony.offline.inventory import FoundModule, found_modules, plan_tokens
+from ceremony.offline.inventory import FoundModule, found_modules, listing_tokens, plan_tokens
 from ceremony.offline.preflight import machine_rows, preflight
 
 SCHEMA = "ceremony-doctor/1"
@@ -81,7 +81,8 @@ def _tokens(plan: Plan | None, modules: tuple[FoundModule, ...]) -> list[dict[st
     """
     asked = [token for _, token in plan_tokens(plan)] if plan is not None else []
     known = {str(Path(token.module).resolve()) for token in asked}
-    asked += [Token(module=module.path) for module in modules if module.path not in known]
+    others = [module for module in modules if module.path not in known]
+    asked += [token for module in others for token in listing_tokens(module.path)]
     entries = []
     for token in asked:
         entry: dict[str, Any] = {"module": show(token.module), "tokens": [], "problem": None}
@@ -104,6 +105,9 @@ def _token(info: StoreInfo) -> dict[str, Any]:
         "pin_pad": info.pin_pad,
         "initialized": info.initialized,
         "software": info.software,
+        "pin_to_be_changed": info.pin_to_be_changed,
+        "pin_unset": info.pin_unset,
+        "free_bytes": info.free_bytes,
         "mechanisms": [show(name) for name in info.mechanisms],
     }
 
@@ -133,6 +137,9 @@ def _token_line(token: dict[str, Any]) -> str:
         f"PIN {token['pin_state']}",
         *(["software token"] if token["software"] else []),
         *([] if token["initialized"] else ["not initialised"]),
+        *(["PIN must be changed"] if token["pin_to_be_changed"] else []),
+        *(["no PIN set"] if token["pin_unset"] else []),
+        *([] if token["free_bytes"] is None else [f"{token['free_bytes']} bytes free"]),
     ]
     name = f"  serial {token['serial']}, label {token['label']}, {token['manufacturer']}"
     return f"{name} {token['model']}, firmware {token['firmware']}: {', '.join(marks)}"

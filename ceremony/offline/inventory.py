@@ -17,6 +17,7 @@ from ceremony.flow.prompts import CheckRow, CheckStatus
 from ceremony.keys.module import check_module
 
 _NEEDED: Final = ("ECDSA", "EC_KEY_PAIR_GEN")
+_KEY_BYTES: Final = 2048  # an EC key pair with its attributes, generously
 
 _LIBRARIES: Final = ("/usr/lib/*-linux-gnu", "/usr/lib64", "/usr/lib", "/usr/local/lib")
 # Where vendors' packages put their modules; a name may be a pattern.
@@ -132,6 +133,33 @@ def _owner(uid: int) -> str:
         return str(uid)
 
 
+_NSS: Final = "libsoftokn3.so"
+_NSS_DATABASES: Final = ("~/.pki/nssdb", "/etc/pki/nssdb")
+
+
+def listing_tokens(module: str) -> tuple[Token, ...]:
+    """Token tables with which a found module can be asked what it sees; nothing is written.
+
+    NSS softokn answers only with parameters for C_Initialize: once for each database in a
+    usual place, opened for reading, or without any.
+    """
+    if Path(module).name != _NSS:
+        return (Token(module=module),)
+    homes = [path for path in map(os.path.expanduser, _NSS_DATABASES) if _is_nss(Path(path))]
+    parameters = [
+        f"configdir='sql:{home}' certPrefix='' keyPrefix='' secmod='secmod.db' flags=readOnly"
+        for home in homes
+        if "'" not in home
+    ] or ["configdir='' certPrefix='' keyPrefix='' secmod='' flags=readOnly,noCertDB,noModDB"]
+    return tuple(
+        Token(module=module, module_environment={"NSS_LIB_PARAMS": each}) for each in parameters
+    )
+
+
+def _is_nss(folder: Path) -> bool:
+    return (folder / "cert9.db").is_file()
+
+
 # --- the plan's tokens ----------------------------------------------------------------
 
 
@@ -177,6 +205,13 @@ def _token(
         if token.serial in {None, info.name} and token.label in {None, info.label}
     ]
     wanted = show(token.serial or token.label or "")
+    if not matching and token.initialize and _blank(token, seen):
+        return [
+            _pass(
+                "token.to_initialize",
+                f"{purpose}: the token is blank, and the ceremony initialises it, as the plan says",
+            )
+        ]
     if len(matching) != 1:
         there = ", ".join(f"{show(i.name)} ({show(i.label)})" for i in seen) or "none"
         code = "token.ambiguous" if matching else "token.missing"
@@ -192,7 +227,8 @@ def _token(
     seen_as = f"{purpose}: token {show(info.name)}, label {show(info.label)}"
     kind = f"{show(info.manufacturer)} {show(info.model)}, firmware {show(info.firmware)}"
     rows = [_pass("token.found", f"{seen_as}, {kind.strip()}"), _pin(purpose, info)]
-    if not info.initialized:
+    rows += [*_default_pin(purpose, info), *_memory(purpose, info)]
+    if not info.initialized and not token.initialize:
         rows.append(
             _fail(
                 "token.not_initialized",
@@ -210,6 +246,42 @@ def _token(
             )
         )
     return [*rows, *_software(purpose, token, info, rehearsal)]
+
+
+def _blank(token: Token, seen: Sequence[StoreInfo]) -> bool:
+    """Whether one blank token may be the plan's; a blank one may tell no serial number."""
+    blank = [i for i in seen if not i.initialized and (not i.name or token.serial == i.name)]
+    return len(blank) == 1
+
+
+def _default_pin(purpose: str, info: StoreInfo) -> list[CheckRow]:
+    """Threat 27: the token says that its PIN is a factory's default, or has expired."""
+    if info.pin_unset:
+        return [
+            _warn(
+                "token.pin_unset",
+                f"{purpose}: the token has no user PIN yet",
+                "Set the user PIN with the vendor's tool.",
+            )
+        ]
+    if not info.pin_to_be_changed:
+        return []
+    return [
+        _warn(
+            "token.pin_to_be_changed",
+            f"{purpose}: the token says that its user PIN must be changed: a default, or expired",
+            "Change it before a key is made: the ceremony offers it, or use the vendor's tool.",
+        )
+    ]
+
+
+def _memory(purpose: str, info: StoreInfo) -> list[CheckRow]:
+    if info.free_bytes is None:
+        return []
+    told = f"{purpose}: {info.free_bytes} bytes are free for keys"
+    if info.free_bytes < _KEY_BYTES:
+        return [_warn("token.memory_low", told, "Use an empty token: a key may not fit.")]
+    return [_pass("token.memory", told)]
 
 
 def _names(info: StoreInfo) -> set[str]:

@@ -12,7 +12,7 @@ struct list { unsigned char version[2]; void *f[68]; };
 struct attribute { ul type; void *value; ul length; };
 struct token_info {
   unsigned char label[32], manufacturer[32], model[16], serial[16];
-  ul flags;
+  ul flags, sessions[4], pin_lengths[2], memory[4];
 };
 
 enum { INITIALIZE = 0, TOKEN_INFO = 6, LOGIN = 18, ATTRIBUTE_VALUE = 24,
@@ -45,6 +45,9 @@ static ul token_info(ul slot, struct token_info *info) {
   if (mode("swapped") && signatures > 1) memcpy(info->serial, "another-token-00", 16);
   if (mode("gone") && signatures > 1) return 0xe0;
   if (mode("hang-list")) pause();
+  if (mode("default-pin")) info->flags |= 0x80000;
+  if (mode("no-pin")) info->flags &= ~0x8ul;
+  if (mode("memory")) info->memory[3] = 4711;
   return 0;
 }
 
@@ -107,6 +110,12 @@ static ul generate(ul session, void *mechanism, struct attribute *public, ul pub
   return rv;
 }
 
+/* Whoever only looks needs no session: none of what comes after C_GetMechanismInfo. */
+static ul trap(void) {
+  raise(SIGABRT);
+  return 5;
+}
+
 ul C_GetFunctionList(struct list **out) {
   void *library = dlopen(getenv("FAKE_REAL"), RTLD_NOW);
   ul (*get)(struct list **) = library ? dlsym(library, "C_GetFunctionList") : NULL;
@@ -118,6 +127,8 @@ ul C_GetFunctionList(struct list **out) {
   ours.f[ATTRIBUTE_VALUE] = attribute_value;
   ours.f[SIGN] = sign;
   ours.f[GENERATE] = generate;
+  if (mode("look-only"))
+    for (int i = 9; i < 68; i++) ours.f[i] = trap;
   *out = &ours;
   return 0;
 }
