@@ -6,8 +6,16 @@ from ceremony.config import Curve
 from ceremony.core.ports import KeyInfo, KeyStore, PinState, StoreInfo
 from ceremony.core.text import show
 from ceremony.errors import KeyStoreError, StoppedError
+from ceremony.flow.adoption import (
+    adopt,
+    inventory,
+    refuse_twice,
+    require_same_token,
+    spki_of,
+)
 from ceremony.flow.asking import Flow, acknowledge, choose, enter_secret
 from ceremony.flow.officers import SEATS
+from ceremony.flow.pins import weigh_pin
 from ceremony.flow.prompts import (
     Acknowledge,
     Choose,
@@ -20,7 +28,7 @@ from ceremony.flow.prompts import (
     Working,
 )
 from ceremony.flow.room import Room
-from ceremony.record.chain import Line, sha256_hex
+from ceremony.record.chain import sha256_hex
 
 _OWN_TRIES = 2
 
@@ -44,9 +52,10 @@ def log_in(room: Room, step: Step, store: KeyStore, whose: str) -> Flow[None]:
     """Opens the store; after two wrong PINs both officers must agree to another.
 
     Raises:
-        KeyStoreError: the store refused for another reason than a wrong PIN.
+        KeyStoreError: `token.other`, or the store refused for another reason than a PIN.
         StoppedError: `token.pin_tries`: an officer does not want another try.
     """
+    require_same_token(room, store, whose)
     wrong = 0
     problem = None
     while True:
@@ -72,6 +81,8 @@ def log_in(room: Room, step: Step, store: KeyStore, whose: str) -> Flow[None]:
             wrong += 1
             problem = f"{exc.message}. {exc.hint}"
         else:
+            if secret is not None:
+                yield from weigh_pin(room, step, info, secret)
             return
         if wrong >= _OWN_TRIES:
             yield from _agree(room, step, store)
@@ -166,27 +177,32 @@ def make_key(
     """
     record_key = f"key/{name}"
     done = room.find("done", record_key)
-    inventory = store.keys()
+    held = inventory(room, store)
     if done is not None:
-        return find_key(inventory, base64.b64decode(done.data["spki"]), name)
+        return find_key(held, spki_of(done), name)
     intent = room.find("intent", record_key)
-    if intent is None:
-        _refuse_taken(inventory, label, key_id, store)
-        intent = room.append(
+    key = None
+    if intent is not None:
+        require_same_token(room, store, name)
+        key = yield from adopt(room, step, store, intent, held)
+    else:
+        _refuse_taken(held, label, key_id, store)
+        info = store.info()
+        room.append(
             step,
             "intent",
             record_key,
-            store=store.info().kind,
-            token_serial=show(store.info().name) if store.info().kind == "token" else "",
+            store=info.kind,
+            token_serial=show(info.name) if info.kind == "token" else "",
+            token_label=show(info.label) if info.kind == "token" else "",
             label=label,
             key_id=key_id,
             curve=curve.value,
             inventory=[
                 {"label": show(k.label), "key_id": k.key_id, "spki_sha256": sha256_hex(k.spki)}
-                for k in inventory
+                for k in held
             ],
         )
-    key = _adopt(room, step, store, intent, inventory)
     if key is None:
         yield Working(step=step, title=f"Generating the key {label}")
         key = store.generate(label, key_id, curve)
@@ -201,13 +217,13 @@ def make_key(
     return key
 
 
-def find_key(inventory: tuple[KeyInfo, ...], spki: bytes, name: str) -> KeyInfo:
-    """The one key with that public half.
+def find_key(held: tuple[KeyInfo, ...], spki: bytes, name: str) -> KeyInfo:
+    """The one key with that public half, and no other with its label.
 
     Raises:
-        KeyStoreError: `token.key_missing`, or `token.key_twice`.
+        KeyStoreError: `token.key_missing`, `token.key_twice`, `token.label_twice`.
     """
-    matches = [key for key in inventory if key.spki == spki]
+    matches = [key for key in held if key.spki == spki]
     if not matches:
         raise KeyStoreError(
             "token.key_missing",
@@ -220,41 +236,21 @@ def find_key(inventory: tuple[KeyInfo, ...], spki: bytes, name: str) -> KeyInfo:
             f"the token holds the {name} key {len(matches)} times",
             hint="Remove the copy that this ceremony did not make, then resume.",
         )
+    refuse_twice(held, matches[0], name)
     return matches[0]
 
 
-def _refuse_taken(inventory: tuple[KeyInfo, ...], label: str, key_id: str, store: KeyStore) -> None:
-    taken = [key for key in inventory if key.label == label or (key_id and key.key_id == key_id)]
+def _refuse_taken(held: tuple[KeyInfo, ...], label: str, key_id: str, store: KeyStore) -> None:
+    taken = [key for key in held if key.label == label or (key_id and key.key_id == key_id)]
     if taken:
-        held = "; ".join(f"{show(k.label)} id {k.key_id} {sha256_hex(k.spki)[:16]}" for k in taken)
+        told = "; ".join(f"{show(k.label)} id {k.key_id} {sha256_hex(k.spki)[:16]}" for k in taken)
         raise KeyStoreError(
             "token.label_taken",
-            f"{show(store.info().name)} already holds: {held}",
+            f"{show(store.info().name)} already holds: {told}",
             hint="Use an empty token, or another label and id in the plan. Nothing was changed.",
         )
 
 
-def _adopt(
-    room: Room, step: Step, store: KeyStore, intent: Line, inventory: tuple[KeyInfo, ...]
-) -> KeyInfo | None:
-    before = {entry["spki_sha256"] for entry in intent.data["inventory"]}
-    found = [key for key in inventory if sha256_hex(key.spki) not in before]
-    if not found:
-        return None
-    wanted = (intent.data["label"], intent.data["key_id"], intent.data["curve"])
-    serial = show(store.info().name) if store.info().kind == "token" else ""
-    key = found[0]
-    same = (key.label, key.key_id, key.curve.value) == wanted
-    if len(found) > 1 or not same or serial != intent.data["token_serial"]:
-        raise KeyStoreError(
-            "token.key_unexplained",
-            "the key store holds a key that neither the inventory before nor the intent explains",
-            hint="Find out who made it. Do not delete anything before that is known.",
-        )
-    room.append(step, "adopted", intent.key, spki_sha256=sha256_hex(key.spki))
-    return key
-
-
 def recorded_spki(room: Room, name: str) -> bytes:
     """The public key of a key that is done, DER SubjectPublicKeyInfo."""
-    return base64.b64decode(room.need("done", f"key/{name}").data["spki"])
+    return spki_of(room.need("done", f"key/{name}"))

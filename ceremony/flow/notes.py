@@ -31,8 +31,9 @@ def note(room: Room, step: Step, row: CheckRow) -> Flow[None]:
             ),
         )
     )
+    what, about = f"{row.code}: {row.sentence}", f"note {row.code} {row.sentence}"
+    room.exception(step, what, values["why"], "go on", [values["by"]], about=about)
     room.append(step, "note", row.code, text=values["why"], code=row.code, sentence=row.sentence)
-    room.exception(step, f"{row.code}: {row.sentence}", values["why"], "go on", [values["by"]])
 
 
 def weigh_new_devices(room: Room, step: Step) -> Flow[None]:

@@ -20,6 +20,7 @@ from ceremony.bundle.writing import replace_file
 from ceremony.core.secret import Secret
 from ceremony.errors import MediaError, StoppedError, VerificationError
 from ceremony.flow.asking import Flow, enter, enter_secret
+from ceremony.flow.clock import check_clock
 from ceremony.flow.notes import weigh_new_devices
 from ceremony.flow.prompts import Block, EnterSecret, EnterText, Field, Step
 from ceremony.flow.room import Room
@@ -108,7 +109,7 @@ def fence(room: Room, name: str, step: Step, title: str, body: tuple[Block, ...]
     """A step that needs both officers: each proves to be there with the phrase.
 
     Raises:
-        StoppedError: `fence.network`: a network link is up.
+        StoppedError: `fence.network`: a network link is up; `clock.backwards`.
         VerificationError: `fence.phrase`: three wrong phrases.
     """
     if room.has("fence", name):
@@ -117,6 +118,7 @@ def fence(room: Room, name: str, step: Step, title: str, body: tuple[Block, ...]
         yield from prove(room, f"{name}.phrase.{seat}", seat, step, title, body)
     check_network(room, step)
     yield from weigh_new_devices(room, step)
+    check_clock(room)
     room.append(step, "fence", name, by=list(room.officers))
 
 

@@ -1,19 +1,18 @@
 """Step 2, preflight: the laptop, its surroundings, the token, and the clock."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from ceremony.core.times import format_time, parse_time
+from ceremony.core.times import parse_time
 from ceremony.errors import StoppedError
 from ceremony.flow.asking import Flow, acknowledge, choose
+from ceremony.flow.clock import clock_rows, confirm_clock
 from ceremony.flow.notes import note, noted
-from ceremony.flow.officers import SEATS
 from ceremony.flow.prompts import (
     Acknowledge,
     CheckRow,
     Checks,
     CheckStatus,
     Choose,
-    Facts,
     Option,
     Step,
     Text,
@@ -21,8 +20,6 @@ from ceremony.flow.prompts import (
     Working,
 )
 from ceremony.flow.room import Room
-
-_BACKWARDS = timedelta(seconds=5)
 
 
 def preflight(room: Room) -> Flow[None]:
@@ -34,8 +31,7 @@ def preflight(room: Room) -> Flow[None]:
     visit = str(len(room.record.all("reopen")))
     if not room.has("preflight", visit):
         yield from _checks(room, visit)
-    if not room.has("clock", "clock"):
-        yield from _clock(room)
+    yield from confirm_clock(room, visit)
 
 
 def ceremony_time(room: Room) -> datetime:
@@ -46,7 +42,7 @@ def ceremony_time(room: Room) -> datetime:
 def _checks(room: Room, visit: str) -> Flow[None]:
     while True:
         yield Working(step=Step.PREFLIGHT, title="Looking at this laptop and the token")
-        rows = (*room.services.preflight(room.plan, room.directory), *_clock_rows(room))
+        rows = (*room.services.preflight(room.plan, room.directory), *clock_rows(room))
         failed = any(row.status is CheckStatus.FAIL for row in rows)
         new = [row for row in rows if row.status is CheckStatus.WARN and not noted(room, row)]
         if visit != "0" and not failed and not new:
@@ -93,64 +89,4 @@ def _show(rows: tuple[CheckRow, ...]) -> Flow[None]:
             "stops. In a rehearsal each line keeps its true status, but none stops.",
             command="ip link; cat /proc/swaps; timedatectl",
         )
-    )
-
-
-def _clock_rows(room: Room) -> tuple[CheckRow, ...]:
-    now = room.services.clock.now()
-    last = parse_time(room.record.lines[-1].at)
-    if now + _BACKWARDS < last:
-        return (
-            CheckRow(
-                status=CheckStatus.FAIL,
-                code="clock.backwards",
-                sentence=f"the clock says {format_time(now)}, before the record's last line "
-                f"{format_time(last)}",
-                hint="Set the clock from a watch that both officers trust.",
-            ),
-        )
-    sentence = "the clock is not behind the record"
-    return (CheckRow(status=CheckStatus.PASS, code="clock.backwards", sentence=sentence),)
-
-
-def _clock(room: Room) -> Flow[None]:
-    confirmed = room.services.clock.now()
-    for seat in SEATS:
-        answer = yield from choose(
-            Choose(
-                key=f"preflight.clock.{seat}",
-                step=Step.PREFLIGHT,
-                title="The time",
-                body=(
-                    Facts(
-                        rows=(
-                            ("This laptop (UTC)", format_time(confirmed)),
-                            ("Day", f"{confirmed:%A}, day {confirmed:%j} of {confirmed.year}"),
-                        )
-                    ),
-                    Text(
-                        text="Compare it with your own watch. All certificates begin at this "
-                        "time; a wrong year would make them useless or last too long."
-                    ),
-                ),
-                officer=room.officer(seat),
-                options=(
-                    Option(value="right", label="The time is right", detail="within minutes"),
-                    Option(value="wrong", label="It is wrong", detail="stop and set the clock"),
-                ),
-                command="date -u",
-            )
-        )
-        if answer == "wrong":
-            raise StoppedError(
-                "clock.wrong",
-                f"{room.officer(seat)} says that the clock is wrong",
-                hint="Set it (date -u -s ...), then resume.",
-            )
-    room.append(
-        Step.PREFLIGHT,
-        "clock",
-        "clock",
-        confirmed_at=format_time(confirmed),
-        by=list(room.officers),
     )

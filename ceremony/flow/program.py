@@ -1,7 +1,7 @@
 """The ceremony as one straight line. Resume is to run it again over the same record."""
 
 from ceremony.bundle.upload import Issued
-from ceremony.flow.asking import Flow, acknowledge
+from ceremony.flow.asking import Flow
 from ceremony.flow.backup import clone_and_prove
 from ceremony.flow.closing import close
 from ceremony.flow.export import export
@@ -9,7 +9,8 @@ from ceremony.flow.intake import take_in
 from ceremony.flow.local_cas import make_local_cas
 from ceremony.flow.opening import open_ceremony
 from ceremony.flow.preflight import preflight
-from ceremony.flow.prompts import Acknowledge, Facts, Step
+from ceremony.flow.prompts import Step
+from ceremony.flow.resuming import resume
 from ceremony.flow.room import Room
 from ceremony.flow.root import NAME as ROOT
 from ceremony.flow.root import make_root
@@ -25,7 +26,7 @@ def ceremony(room: Room) -> Flow[None]:
     program resumes a ceremony that was cut off anywhere.
     """
     if room.record.all("reopen") and not room.record.closed:
-        yield from _resumed(room)
+        yield from resume(room, current_step(room))
     yield from open_ceremony(room)
     if not room.record.closed:
         yield from preflight(room)
@@ -48,31 +49,3 @@ def current_step(room: Room) -> Step:
     """Where the record stands, for the frame around a question between steps."""
     last = room.record.lines[-1].step
     return next((step for step in Step if step.value == last), Step.OPEN)
-
-
-def _resumed(room: Room) -> Flow[None]:
-    opened = [line for line in room.record.lines if line.type == "intent"]
-    finished = {line.key for line in room.record.all("done")}
-    unfinished = [line.key for line in opened if line.key not in finished]
-    rows = [
-        ("Began", room.record.lines[0].at),
-        ("Lines on record", str(len(room.record.lines))),
-        ("Done", ", ".join(sorted(finished)) or "nothing irreversible yet"),
-        ("Begun and not finished", ", ".join(dict.fromkeys(unfinished)) or "nothing"),
-    ]
-    rows += [
-        (f"Cut off while writing, {line.at}", f"{line.data['bytes']} bytes, never acted upon")
-        for line in room.record.all("torn")
-    ]
-    yield from acknowledge(
-        Acknowledge(
-            key="resume",
-            step=current_step(room),
-            title="This ceremony goes on",
-            body=(Facts(rows=tuple(rows)),),
-            action="Resume",
-            help="What was done is not done again. What was begun is looked up on the token and "
-            "the disk: it is adopted if it is what the record intended, repeated if it is absent, "
-            "and anything else stops.",
-        )
-    )

@@ -144,10 +144,22 @@ class Room:
         """Notes that something was refused."""
         self.append(step, "refused", error.code, message=error.message)
 
-    def exception(self, step: Step, what: str, why: str, decision: str, by: list[str]) -> str:
-        """Records an exception and returns its number, E-1, E-2 ..."""
-        number = f"E-{len(self.record.all('exception')) + 1}"
-        self.append(step, "exception", number, what=what, why=why, decision=decision, by=by)
+    def exception(
+        self, step: Step, what: str, why: str, decision: str, by: list[str], *, about: str = ""
+    ) -> str:
+        """Records an exception and returns its number, E-1, E-2 ...
+
+        Args:
+            about: type and key of the line that it explains: it is recorded once for that,
+                even if a cut of power came between the two.
+        """
+        held = self.record.all("exception")
+        for line in held:
+            if about and line.data.get("about") == about:
+                return line.key
+        number = f"E-{len(held) + 1}"
+        data = {"what": what, "why": why, "decision": decision, "by": by}
+        self.append(step, "exception", number, **data, **({"about": about} if about else {}))
         return number
 
     def officer(self, seat: str) -> str:

@@ -6,6 +6,7 @@ from ceremony.config import Slot
 from ceremony.core.findings import errors
 from ceremony.core.ports import KeyInfo
 from ceremony.errors import VerificationError
+from ceremony.flow.adoption import inventory
 from ceremony.flow.asking import Flow
 from ceremony.flow.intake import Intake
 from ceremony.flow.issuing import Order, issued, propose, sign
@@ -60,7 +61,7 @@ def _sign(room: Room, intake: Intake, root: Certificate, wanted: tuple[Order, ..
     check_network(room, Step.SIGN)
     with root_store(room) as store:
         yield from open_root(room, Step.SIGN, store)
-        key: KeyInfo = find_key(store.keys(), recorded_spki(room, ROOT), ROOT)
+        key: KeyInfo = find_key(inventory(room, store), recorded_spki(room, ROOT), ROOT)
         for number, order in enumerate(wanted):
             yield Working(
                 step=Step.SIGN, title=f"Signing {order.file}", done=number, total=len(wanted)

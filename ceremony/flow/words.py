@@ -40,6 +40,7 @@ def type_back(
     """
     scope = f"{what}/{value.hex[:16]}"
     while True:
+        _explain(room, step, what, paper, scope)
         attempt = _mismatches(room, scope)
         if attempt >= _MISMATCHES:
             raise VerificationError(
@@ -57,6 +58,21 @@ def type_back(
             return
         if show_again is not None:
             yield from show_again()
+
+
+def _explain(room: Room, step: Step, what: str, paper: str, scope: str) -> None:
+    """An exception for each mismatch on record that has none yet."""
+    for line in room.record.all("type-back"):
+        if line.key.startswith(f"{scope}/") and line.data["verdict"] == Verdict.MISMATCH.value:
+            room.exception(
+                step,
+                f"wrong word in type-back of {what}",
+                f"{line.data['wrong']} of {len(line.data['positions'])} words differ from the "
+                f"{paper}",
+                "new places drawn for both officers; a second mismatch stops the ceremony",
+                [str(line.data["officer"])],
+                about=f"type-back {line.key}",
+            )
 
 
 def _mismatches(room: Room, scope: str) -> int:
@@ -116,14 +132,6 @@ def _officer(
         officer=room.officer(seat),
         positions=list(positions),
         verdict=judgement.verdict.value,
+        wrong=judgement.wrong,
     )
-    if judgement.verdict is Verdict.MATCH:
-        return True
-    room.exception(
-        step,
-        f"wrong word in type-back of {what}",
-        f"{judgement.wrong} of {len(positions)} words differ from the {paper}",
-        "new places drawn for both officers; a second mismatch stops the ceremony",
-        [room.officer(seat)],
-    )
-    return False
+    return judgement.verdict is Verdict.MATCH

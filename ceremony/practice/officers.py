@@ -44,6 +44,8 @@ _CHOICES: Mapping[str, str] = {
     "root.no_backup.B": "confirm",
     "preflight.failed": "stop",
     "stopped": "leave",
+    "key.adopt.A": "adopt",
+    "key.adopt.B": "adopt",
 }
 
 _TEXTS: Mapping[str, Mapping[str, str]] = {

@@ -1,0 +1,91 @@
+"""A ceremony that goes on after the program had ended: what is known, who is here."""
+
+from pathlib import Path
+
+from ceremony.flow.asking import Flow, acknowledge
+from ceremony.flow.issuing import FOLDER as CERTIFICATES
+from ceremony.flow.officers import SEATS, prove
+from ceremony.flow.prompts import Acknowledge, Facts, Step, Text, Tone
+from ceremony.flow.room import Room
+from ceremony.record.chain import Line
+
+
+def resume(room: Room, step: Step) -> Flow[None]:
+    """Tells what the record and the disk say; behind a fence, both officers prove to be back.
+
+    Raises:
+        VerificationError: `fence.phrase`.
+    """
+    visit = f"resume/{len(room.record.all('reopen'))}"
+    if room.has("back", visit):
+        return
+    yield from acknowledge(_told(room, step))
+    seats = SEATS if room.record.all("fence") else ()
+    body = (Text(text="A fence was passed before. Both phrases go on from there."),)
+    for seat in seats:
+        key = f"resume.phrase.{seat}"
+        yield from prove(room, key, seat, step, "The ceremony goes on", body)
+    room.append(step, "back", visit, by=[room.officer(seat) for seat in seats])
+
+
+def _told(room: Room, step: Step) -> Acknowledge:
+    finished = [line.key for line in room.record.all("done")]
+    finished += [f"custody/{line.key}" for line in room.record.all("custody")]
+    open_ = {line.key: line for line in room.record.all("intent") if line.key not in finished}
+    rows = [
+        ("Began", room.record.lines[0].at),
+        ("Last line before", _last(room).at),
+        ("Lines on record", str(len(room.record.lines))),
+        ("Done", ", ".join(dict.fromkeys(finished)) or "nothing irreversible yet"),
+    ]
+    rows += [
+        (f"Cut off while writing, {line.at}", f"{line.data['bytes']} bytes, never acted upon")
+        for line in room.record.all("torn")
+    ]
+    found = [(f"Begun: {key}", _found(room, line)) for key, line in open_.items()]
+    return Acknowledge(
+        key="resume",
+        step=step,
+        title="This ceremony goes on",
+        body=(
+            Facts(rows=tuple(rows)),
+            Facts(
+                caption="Begun and not finished",
+                rows=tuple(found) or (("Nothing", "each thing that was begun is done"),),
+            ),
+            Text(
+                text="Nothing that is done is done again. What was begun is adopted where it is "
+                "found, made where it is absent, and anything else stops.",
+                tone=Tone.DIM,
+            ),
+        ),
+        action="Resume",
+        help="The record says before each effect what is intended, and after it what was done. "
+        "The token is looked at when it is opened; what lies on the disk stands here.",
+        command="tail -n 3 record.jsonl",
+    )
+
+
+def _last(room: Room) -> Line:
+    reopened = room.record.all("reopen")[-1]
+    return room.record.lines[reopened.n - 1]
+
+
+def _found(room: Room, intent: Line) -> str:
+    kind, _, name = intent.key.partition("/")
+    if kind == "key":
+        if intent.data["store"] == "token":
+            return f"looked up when token {intent.data['token_serial']} is opened"
+        path = Path(str(intent.data.get("path", "")))
+        return _on_disk(path) if path.name else "looked up when its key store is opened"
+    if kind == "certificate":
+        found = sorted((room.directory / CERTIFICATES).glob(f"*{name}*.pem"))
+        names = ", ".join(path.name for path in found)
+        return f"signed, found on the disk: {names}" if found else "not on the disk: signed again"
+    if "path" in intent.data:
+        return _on_disk(Path(str(intent.data["path"])))
+    return "looked up when it is its turn"
+
+
+def _on_disk(path: Path) -> str:
+    return f"{path} is there" if path.exists() else f"{path} is not there"
