@@ -1,0 +1,64 @@
+"""Whole ceremonies, made once for all stories that only look at them."""
+
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+BIN = Path(sys.executable).parent
+TOP = Path(__file__).parents[2]
+FACTORY = "rehearsal-acme-fleet"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A program that ended."""
+
+    status: int
+    out: str
+    err: str
+
+
+def run(*arguments: str | Path, cwd: Path = TOP, stdin: str = "") -> Run:
+    """Runs `ceremony ...` or `ceremony-online ...` as a user would."""
+    program, *rest = (str(argument) for argument in arguments)
+    done = subprocess.run(
+        [str(BIN / program), *rest],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        input=stdin,
+        timeout=300,
+        check=False,
+    )
+    return Run(status=done.returncode, out=done.stdout, err=done.stderr)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What `ceremony rehearse --keep DIR` left."""
+
+    directory: Path
+
+    @property
+    def upload(self) -> Path:
+        return next((self.directory / "usb-out").glob("*-upload-*/"))
+
+    @property
+    def request(self) -> Path:
+        return next((self.directory / "usb-in").glob("*-request-*/"))
+
+    @property
+    def evidence(self) -> Path:
+        return next((self.directory / "evidence").glob("*-evidence-*/"))
+
+
+@pytest.fixture(scope="session", params=["pkcs11", "file"])
+def kept(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Kept:
+    """A rehearsal on a token, and one with an encrypted file."""
+    directory = tmp_path_factory.mktemp("kept") / "keep"
+    done = run("ceremony", "rehearse", "--auto", "--key-store", request.param, "--keep", directory)
+    assert done.status == 0, done.err
+    return Kept(directory)
