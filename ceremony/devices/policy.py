@@ -49,12 +49,14 @@ class DeviceRules:
         production: certificates get ``businessCategory=production``.
         curves: of the devices' keys.
         rsa: RSA keys of 3072 bits and more are accepted.
+        uuid: the only one that is accepted; None for any.
     """
 
     factory: str
     production: bool = False
     curves: tuple[Curve, ...] = (Curve.P256,)
     rsa: bool = False
+    uuid: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,11 @@ class Reader:
         """
         raw = data if data[:1] == b"\x30" else _unwrap(data, where)
         asked = self._usual(raw)
-        return self._strictly(raw, where) if asked is None else asked
+        if asked is None:
+            asked = self._strictly(raw, where)
+        if self._rules.uuid not in {None, asked.uuid}:
+            raise _refuse("uuid", f"the CSR's uuid is {asked.uuid}, not {self._rules.uuid}")
+        return asked
 
     def _usual(self, raw: bytes) -> Asked | None:
         """A CSR of the usual shape; None for any other, and for one that is wrong."""

@@ -19,6 +19,7 @@ _COMMANDS: Final = {
     "fingerprint": ("ceremony.offline.fingerprint", "SHA-256 as hex groups and words."),
     "doctor": ("ceremony.offline.doctor", "Look at this laptop and its tokens; change nothing."),
     "history": ("ceremony.offline.history", "Ceremonies of this state folder."),
+    "devices": ("ceremony.offline.devices", "Device certificates: issue, list, find."),
 }
 
 REMOVED: tuple[str, ...] = ()

@@ -1,0 +1,395 @@
+"""A batch from its first row to its last, through any number of interruptions.
+
+A step is some rows. First the ledger takes them, with what the output will be (one
+transaction, synced); then output and results are written and synced; the next step's
+transaction says so. After a kill at any moment the last step is either whole in the
+output, and counts, or it is cut off and taken out of the ledger again.
+"""
+
+import hashlib
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from ceremony.core.ports import KeyInfo, KeyStore
+from ceremony.core.text import show
+from ceremony.core.times import format_time
+from ceremony.devices.authority import Authority, validity
+from ceremony.devices.ledger import Batch, Ledger
+from ceremony.devices.outputs import Folders, GrowingFile
+from ceremony.devices.policy import DeviceRules
+from ceremony.devices.pool import Pool
+from ceremony.devices.rendering import TAR_END, Form, Rendering
+from ceremony.devices.rows import Failed, Job, Made, Progress, Row
+from ceremony.devices.sources import Source, SourceRow
+from ceremony.devices.template import Template
+from ceremony.devices.worker import Work, Worker, decode_rows, encode_job, signed
+from ceremony.errors import MediaError, PlanError, VerificationError
+from ceremony.x509.issuing import issuer_of
+
+STEP: Final = 1000
+WORKERS: Final = 2
+
+Tell = Callable[[Progress], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What is asked for.
+
+    Attributes:
+        out: absolute; a directory for `Form.FOLDERS`.
+        days: validity; clamped to the CA's own end.
+        sota: sota.toml; empty for none.
+        step: rows between two syncs.
+        workers: processes.
+    """
+
+    authority: Authority
+    source: Source
+    out: Path
+    form: Form
+    rules: DeviceRules
+    days: int
+    sota: bytes = b""
+    step: int = STEP
+    workers: int = WORKERS
+
+    @property
+    def words(self) -> str:
+        """The same for the same command, so that a batch goes on with its own rows only."""
+        rules = self.rules
+        keys = ",".join((*rules.curves, *(("RSA",) if rules.rsa else ())))
+        sota = hashlib.sha256(self.sota).hexdigest()[:16] if self.sota else "none"
+        return (
+            f"{self.source.words}; {self.form}; days {self.days};"
+            f" production {str(rules.production).lower()}; keys {keys}; sota {sota}"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """How a batch ended.
+
+    Attributes:
+        not_after: of the certificates of this run.
+        clamped: the CA ends before the validity that was asked for.
+        before: the batch was complete before this run.
+    """
+
+    out: Path
+    results: Path
+    issued: int
+    refused: int
+    not_after: datetime
+    clamped: bool
+    before: bool
+
+
+class _Result(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One line of the results file."""
+
+    line: int
+    result: str
+    source: str = ""
+    uuid: str = ""
+    serial: str = ""
+    code: str = ""
+    message: str = ""
+
+
+def issue(
+    order: Order,
+    *,
+    ledger: Ledger,
+    store: KeyStore,
+    key: KeyInfo,
+    at: datetime,
+    tell: Tell = lambda _: None,
+) -> Summary:
+    """Issues a batch, or goes on with it.
+
+    Args:
+        order: what is asked for.
+        ledger: of the CA.
+        store: logged in. A file is used in each worker; a token by this process alone.
+        key: the CA's.
+        at: the present: notBefore of what this run issues.
+        tell: is told of each step.
+
+    Raises:
+        MediaError: `devices.*`, `ledger.*`.
+        KeyStoreError: the key store refused; the same command goes on.
+        PlanError: `devices.batch_differs`.
+        VerificationError: `issuing.issuer_expired`.
+    """
+    return _Run(order, ledger, store, key, at, tell).run()
+
+
+class _Run:
+    """One run over a batch."""
+
+    def __init__(
+        self,
+        order: Order,
+        ledger: Ledger,
+        store: KeyStore,
+        key: KeyInfo,
+        at: datetime,
+        tell: Tell,
+    ) -> None:
+        self._order, self._ledger, self._at, self._tell = order, ledger, at, tell
+        self._not_after, self._clamped = validity(order.authority, at, order.days)
+        if self._not_after <= at:
+            raise VerificationError(
+                "issuing.issuer_expired",
+                "the device CA ends before these certificates would begin",
+                hint="Check the clock, and which CA is used.",
+            )
+        sign_all = partial(store.sign_all, key)
+        authority = order.authority
+        self._rendering = Rendering(
+            form=order.form,
+            root=authority.root_pem,
+            ca=authority.ca_pem,
+            sota=order.sota,
+            not_after=format_time(self._not_after),
+            at_s=int(at.timestamp()),
+        )
+        self._work = Work(
+            template=Template(
+                factory=authority.factory,
+                issuer=issuer_of(authority.ca),
+                curve=authority.curve,
+                not_before=at,
+                not_after=self._not_after,
+                production=order.rules.production,
+            ),
+            rules=order.rules,
+            rendering=self._rendering,
+            csrs=order.source.csrs,
+            foreign_keys=frozenset((authority.ca.spki_sha256.hex, authority.root.spki_sha256.hex)),
+            sign_all=sign_all if store.info().kind == "file" else None,
+        )
+        self._sign_all = sign_all
+        self._steps: deque[tuple[int, str]] = deque()
+        self._output: GrowingFile | None = None
+        self._folders: Folders | None = None
+
+    def run(self) -> Summary:
+        """From wherever the batch is to its end."""
+        batch = self._batch()
+        results = self._results_path(batch)
+        self._results = GrowingFile(results)
+        if batch.ended is not None:
+            self._require_there(batch)
+            return self._summary(results, batch.done, before=True)
+        # The workers first: they must hold neither the files nor their locks.
+        with Pool(self._order.workers, Worker(self._work).serve) as pool:
+            try:
+                progress = self._recover(batch)
+                if not self._results.complete:
+                    progress = self._issue(pool, batch, progress)
+            finally:
+                self._results.close()
+                if self._output is not None:
+                    self._output.close()
+        self._ledger.end(batch, format_time(self._at))
+        return self._summary(results, progress, before=False)
+
+    def _issue(self, pool: Pool, batch: Batch, progress: Progress) -> Progress:
+        self._tell(progress)
+        if self._output is None or not self._output.complete:
+            for answer in pool.answers(self._jobs(progress)):
+                rows = decode_rows(answer)
+                if self._work.sign_all is None:
+                    rows = signed(rows, self._work, self._sign_all)
+                progress = self._commit(batch, rows, progress)
+                self._tell(progress)
+        if self._output is not None and not self._output.complete:
+            if self._order.form is Form.TAR:
+                self._output.append(TAR_END)
+            self._output.finish()
+        self._results.finish()
+        return progress
+
+    # --- beginning ------------------------------------------------------------------
+
+    def _batch(self) -> Batch:
+        order = self._order
+        known = self._ledger.batches(str(order.out))
+        for batch in known:
+            if batch.source == order.words:
+                return batch
+        if order.form is not Form.FOLDERS:
+            if known:
+                raise PlanError(
+                    "devices.batch_differs",
+                    f"{show(str(order.out))} belongs to another batch of this CA: "
+                    f"{show(known[-1].source, 500)}",
+                    hint="Give the same options again to go on with it, or another --out.",
+                )
+            if GrowingFile(order.out).there:
+                raise MediaError(
+                    "devices.out_exists",
+                    f"{show(str(order.out))} is there already, and no batch of this CA",
+                    hint="Give another --out; nothing is overwritten.",
+                )
+        return self._ledger.begin(str(order.out), order.words, format_time(self._at))
+
+    def _results_path(self, batch: Batch) -> Path:
+        out = self._order.out
+        if self._order.form is Form.FOLDERS:
+            return out / f"results-{batch.id}.jsonl"
+        return out.with_name(f"{out.stem}.results.jsonl")
+
+    def _require_there(self, batch: Batch) -> None:
+        if not self._order.out.exists():
+            raise MediaError(
+                "devices.output_missing",
+                f"the ledger knows {batch.done.issued} devices in {show(batch.out)},"
+                " and it is not there",
+                hint="Look for it; for new devices give another --out.",
+            )
+
+    def _recover(self, batch: Batch) -> Progress:
+        """Brings output, results and ledger to the same step."""
+        new = batch.pending is None and batch.done.lines == 0
+        if self._order.form is Form.FOLDERS:
+            self._folders = Folders(self._order.out, self._rendering)
+            if self._results.complete:
+                return self._ledger.adopt(batch)
+            self._results.open(new=new or not self._results.there)
+            if batch.pending is not None:
+                self._folders.remove(self._ledger.pending_uuids(batch))
+            progress = self._ledger.drop(batch)
+        else:
+            self._output = GrowingFile(self._order.out)
+            if self._output.complete:
+                if not self._results.complete:
+                    self._results.open(new=False)
+                return self._ledger.adopt(batch)
+            self._output.open(new=new or not self._output.there)
+            self._results.open(new=new or not self._results.there)
+            whole = batch.pending is not None and self._digest(batch) == batch.pending.digest
+            progress = self._ledger.adopt(batch) if whole else self._ledger.drop(batch)
+            self._output.cut(progress.length)
+        self._results.cut(progress.results_length)
+        return progress
+
+    def _digest(self, batch: Batch) -> str:
+        """What stands in the files where the pending step should be."""
+        done, pending = batch.done, batch.pending
+        if pending is None or self._output is None:
+            return ""
+        body = self._output.digest(done.length, pending.length)
+        results = self._results.digest(done.results_length, pending.results_length)
+        return "" if body is None or results is None else (body + results).hex()
+
+    # --- the rows -------------------------------------------------------------------
+
+    def _jobs(self, progress: Progress) -> Iterator[bytes]:
+        rows = self._order.source.rows(progress.position)
+        line = progress.lines
+        while part := list(islice(rows, self._order.step)):
+            yield encode_job(_job(line + 1, part, self._steps))
+            line += len(part)
+
+    def _commit(self, batch: Batch, rows: list[Row], progress: Progress) -> Progress:
+        lines, position = self._steps.popleft()
+        made = [row for row in rows if isinstance(row, Made)]
+        failed = [row for row in rows if isinstance(row, Failed)]
+        if self._folders is not None:
+            made, there = self._not_there(self._folders, made)
+            failed += there
+        with self._ledger.step(batch) as step:
+            taken, known = step.add(made, self._rendering.not_after)
+            failed += known
+            body = b"".join(row.rendered for row in taken)
+            results = _results(taken, failed)
+            progress = Progress(
+                lines=lines,
+                issued=progress.issued + len(taken),
+                refused=progress.refused + len(failed),
+                length=progress.length + len(body),
+                results_length=progress.results_length + len(results),
+                position=position,
+                digest=_sha256(body) + _sha256(results),
+            )
+            step.pend(progress)
+        if self._folders is not None:
+            self._folders.write(taken)
+        elif self._output is not None:
+            self._output.append(body)
+            self._output.sync()
+        self._results.append(results)
+        self._results.sync()
+        return progress
+
+    @staticmethod
+    def _not_there(folders: Folders, made: list[Made]) -> tuple[list[Made], list[Failed]]:
+        """Rows whose folder is free; two of the same uuid are the ledger's matter."""
+        taken = {row.line for row in made if folders.taken(row.uuid)}
+        message = "a folder of this name is there already"
+        return [row for row in made if row.line not in taken], [
+            Failed(row.line, row.source, "device.folder_taken", message, row.uuid)
+            for row in made
+            if row.line in taken
+        ]
+
+    def _summary(self, results: Path, progress: Progress, *, before: bool) -> Summary:
+        return Summary(
+            out=self._order.out,
+            results=results,
+            issued=progress.issued,
+            refused=progress.refused,
+            not_after=self._not_after,
+            clamped=self._clamped,
+            before=before,
+        )
+
+
+def _job(first: int, part: list[SourceRow], steps: deque[tuple[int, str]]) -> Job:
+    steps.append((first + len(part) - 1, part[-1].position))
+    return Job(first, [row.name for row in part], [row.data for row in part])
+
+
+def _results(taken: list[Made], failed: list[Failed]) -> bytes:
+    lines = [
+        _Result(
+            line=row.line,
+            result="issued",
+            source=row.source,
+            uuid=row.uuid,
+            serial=str(int(row.serial, 16)),
+        )
+        for row in taken
+    ]
+    if failed:
+        lines += [
+            _Result(
+                line=row.line,
+                result="refused",
+                source=row.source,
+                uuid=row.uuid,
+                code=row.code,
+                message=row.message,
+            )
+            for row in failed
+        ]
+        lines.sort(key=lambda one: one.line)
+    return _lines.encode_lines(lines)
+
+
+_lines = msgspec.json.Encoder()
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
