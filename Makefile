@@ -4,12 +4,13 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help setup rehearse test check bench lock clean
+.PHONY: help setup rehearse test check bench docs screenshots lock clean
 
 help:
 	@echo "make rehearse   a whole practice ceremony on this machine"
 	@echo "make test       every check and test"
 	@echo "make bench      measurements, beside the OpenSSL recipe"
+	@echo "make docs       the table of control codes, from assets/codes.toml"
 	@echo "make setup      the virtual environment only"
 
 setup: $(VENV)/.ready
@@ -42,6 +43,13 @@ check: $(VENV)/.tested
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+bench: $(VENV)/.tested
+	@sh assets/softhsm.sh
+	@$(BIN)/python tests/bench.py
+
+docs: setup
+	@$(BIN)/python tests/house/codes.py
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info
