@@ -84,6 +84,7 @@ class Rehearsal:
     def __init__(self, directory: Path, options: Options) -> None:
         self._directory = directory
         self._options = options
+        self._port_file = directory / "online" / "port"
         self._began = time.monotonic()
 
     def run(self) -> int:
@@ -92,6 +93,8 @@ class Rehearsal:
             (self._directory / name).mkdir(mode=0o700, exist_ok=True)
         own = config.load(self._options.plan).plan
         with self._factory(own) as factory:
+            # The plan names the port, and a resumed rehearsal has the same plan.
+            self._port_file.write_text(f"{urlsplit(factory.url).port}\n")
             self._tell(f"practice Factory of {factory.factory} at {factory.url}")
             plan_file, pin = self._plan(own, factory)
             request = self._fetch(plan_file, factory)
@@ -106,18 +109,14 @@ class Rehearsal:
 
     def _factory(self, plan: config.Plan) -> PracticeFactory:
         folder = self._directory / "factory"
-        port_file = self._directory / "online" / "port"
         owners = [plan.user_id, *(plan.owner(ca) for ca in plan.local_ca)]
-        factory = PracticeFactory(
+        return PracticeFactory(
             folder,
             factory=rehearsal_name(plan.factory),
             users=tuple(dict.fromkeys(owners)),
             host_suffix=plan.rules.host_suffixes[0],
-            port=int(port_file.read_text()) if port_file.exists() else 0,
+            port=int(self._port_file.read_text()) if self._port_file.exists() else 0,
         )
-        factory.start()
-        port_file.write_text(f"{urlsplit(factory.url).port}\n")
-        return factory
 
     def _plan(self, own: config.Plan, factory: PracticeFactory) -> tuple[config.PlanFile, Secret]:
         path = self._directory / "plan.toml"
