@@ -160,6 +160,8 @@ class Rules(Frozen, frozen=True):
         host_suffixes: DNS names of TLS and EST certificates must end in one of these.
         interfaces: network interfaces that may be up, e.g. an HSM on a cable.
         punycode: `xn--` names are allowed.
+        split_pin: PINs and passphrases are typed in two parts, by two officers.
+        bags: numbers of tamper-evident bags are asked for, in and out.
         csr_curves: curves allowed in CSRs.
         rsa: RSA keys of 3072 bits and more are allowed in CSRs.
     """
@@ -170,6 +172,8 @@ class Rules(Frozen, frozen=True):
     host_suffixes: tuple[HostSuffix, ...] = ("foundries.io",)
     interfaces: tuple[str, ...] = ()
     punycode: bool = False
+    split_pin: bool = False
+    bags: bool = True
     csr_curves: tuple[Curve, ...] = (Curve.P256,)
     rsa: bool = False
 

@@ -75,6 +75,8 @@ def _done(entry: Entry) -> str:
     what = show(entry.line.key)
     if what.startswith("key/"):
         return f"Key made: {what.removeprefix('key/')}, {entry.text('spki_sha256')[:16]}..."
+    if what.startswith("token/"):
+        return f"Blank token initialised: serial {entry.text('serial')}"
     if what.startswith("certificate/"):
         return f"Certificate signed, checked, written: {entry.text('file')}"
     return f"Written and read back: {entry.text('path') or what}"
@@ -114,6 +116,7 @@ _SENTENCES: Mapping[str, Callable[[Entry], str]] = {
     ),
     "fence": lambda e: f"FENCE {show(e.line.key)} passed by {e.names()}",
     "token": _token,
+    "new-pin": lambda e: f"New PIN set on token {e.text('serial')}",
     "intent": lambda e: f"About to make: {show(e.line.key)}",
     "done": _done,
     "adopted": lambda e: f"Found as intended after an interruption: {show(e.line.key)}",

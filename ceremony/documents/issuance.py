@@ -100,9 +100,20 @@ def _root_store(plan: Plan) -> Iterator[Row]:
             "Take the token out of its bag. Compare the serial number on it. Plug it in.",
             token_name(root.token),
         )
+        if root.token.initialize:
+            yield (
+                BOTH,
+                (
+                    "If the token is blank: read aloud what the screen says of the vendor's "
+                    "backup scheme; agree; enter a new SO PIN and a new PIN."
+                ),
+                "'The token is initialised'; both PINs in envelopes",
+            )
         yield (
-            "PIN holder",
-            "Enter the PIN of the token, unseen by everybody else.",
+            BOTH if plan.rules.split_pin else "PIN holder",
+            "Enter the PIN of the token, each the own part, unseen by everybody else."
+            if plan.rules.split_pin
+            else "Enter the PIN of the token, unseen by everybody else.",
             "Logged in. A wrong PIN counts; after two, both officers decide.",
         )
         yield (

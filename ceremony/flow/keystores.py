@@ -4,6 +4,7 @@ import base64
 
 from ceremony.config import Curve
 from ceremony.core.ports import KeyInfo, KeyStore, PinState, StoreInfo
+from ceremony.core.secret import Secret
 from ceremony.core.text import show
 from ceremony.errors import KeyStoreError, StoppedError
 from ceremony.flow.adoption import (
@@ -13,8 +14,9 @@ from ceremony.flow.adoption import (
     require_same_token,
     spki_of,
 )
-from ceremony.flow.asking import Flow, acknowledge, choose, enter_secret
+from ceremony.flow.asking import Flow, acknowledge, choose
 from ceremony.flow.officers import SEATS
+from ceremony.flow.passphrases import normal
 from ceremony.flow.pins import weigh_pin
 from ceremony.flow.prompts import (
     Acknowledge,
@@ -28,6 +30,7 @@ from ceremony.flow.prompts import (
     Working,
 )
 from ceremony.flow.room import Room
+from ceremony.flow.split import secret_of
 from ceremony.record.chain import sha256_hex
 
 _OWN_TRIES = 2
@@ -70,10 +73,12 @@ def log_in(room: Room, step: Step, store: KeyStore, whose: str) -> Flow[None]:
         if info.pin_pad:
             yield from acknowledge(_pin_pad(step, info, whose))
         else:
-            secret = yield from enter_secret(_pin(step, info, whose, problem))
+            between = "-" if info.kind == "file" else ""
+            prompt = _pin(step, info, whose, problem)
+            secret = yield from secret_of(room, prompt, joined_by=between)
         yield Working(step=step, title="Opening the key store")
         try:
-            store.login(secret)
+            _open(store, info, secret)
         except KeyStoreError as exc:
             if exc.code not in {"token.pin_wrong", "file.passphrase_wrong"}:
                 raise
@@ -86,6 +91,18 @@ def log_in(room: Room, step: Step, store: KeyStore, whose: str) -> Flow[None]:
             return
         if wrong >= _OWN_TRIES:
             yield from _agree(room, step, store)
+
+
+def _open(store: KeyStore, info: StoreInfo, secret: Secret | None) -> None:
+    """A passphrase is taken as typed, or else as it was generated: case and spaces aside."""
+    try:
+        store.login(secret)
+    except KeyStoreError as exc:
+        if secret is None or info.kind != "file" or exc.code != "file.passphrase_wrong":
+            raise
+        if normal(secret) == secret:
+            raise
+        store.login(normal(secret))
 
 
 def _pin(step: Step, info: StoreInfo, whose: str, problem: str | None) -> EnterSecret:

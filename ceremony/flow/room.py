@@ -1,12 +1,12 @@
 """What the flow works with: the plan, the record, the ceremony's folder, and the world's ports."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from ceremony.config import Plan, PlanFile, Token
-from ceremony.core.ports import Clock, KeyStore, Linter
+from ceremony.core.ports import Clock, KeyStore, Linter, StoreInfo
 from ceremony.core.secret import Secret
 from ceremony.errors import CeremonyError
 from ceremony.flow.prompts import (
@@ -67,6 +67,18 @@ class Services(Protocol):
         """The token that the plan names."""
         ...
 
+    def blank_token(self, token: Token) -> StoreInfo | None:
+        """The plan's token while it is not initialised; None when it is."""
+        ...
+
+    def initialise_token(self, token: Token, so_pin: Secret, pin: Secret) -> StoreInfo:
+        """Initialises the plan's blank token, and describes it."""
+        ...
+
+    def change_pin(self, token: Token, old: Secret, new: Secret) -> None:
+        """Sets another user PIN."""
+        ...
+
     def file_store(self, path: Path) -> KeyStore:
         """The key file at `path`, there or to be made."""
         ...
@@ -91,6 +103,16 @@ class Services(Protocol):
         self, root: bytes, certificates: Mapping[str, tuple[str, bytes]], directory: Path
     ) -> tuple[CheckRow, ...]:
         """OpenSSL's opinion: name to (role, DER); `root` is DER."""
+        ...
+
+    def verify_crl(
+        self, root: bytes, crl: bytes, cas: Sequence[bytes], directory: Path, *, refused: bool
+    ) -> tuple[CheckRow, ...]:
+        """OpenSSL's opinion of a CRL, and of the device CAs (all DER) under it.
+
+        Args:
+            refused: the CAs are to be refused under it, as revoked or held.
+        """
         ...
 
 

@@ -25,6 +25,7 @@ from ceremony.flow.prompts import (
     Working,
 )
 from ceremony.flow.room import Room
+from ceremony.flow.token_setup import ready_token
 from ceremony.x509.certificate import Certificate
 from ceremony.x509.issuing import Content, root_content
 from ceremony.x509.profiles import Role
@@ -42,6 +43,7 @@ def make_root(room: Room) -> Flow[Certificate]:
     yield from _backup(room)
     yield from fence(room, "root", Step.ROOT, "Fence: the root key", _warning(room))
     check_network(room, Step.ROOT)
+    yield from ready_token(room)
     with root_store(room) as store:
         yield from open_root(room, Step.ROOT, store)
         plan = room.plan.root
@@ -50,7 +52,8 @@ def make_root(room: Room) -> Flow[Certificate]:
         yield from _weigh_key(room, key)
         yield from propose(room, Step.ROOT, _order(room), plan.curve)
         yield Working(step=Step.ROOT, title="Signing the root certificate")
-        certificate = sign(room, Step.ROOT, _order(room), store, key, None)
+        sign(room, Step.ROOT, _order(room), store, key, None)
+    certificate = issued(room, _order(room))
     yield from acknowledge(
         Acknowledge(
             key="root.done",

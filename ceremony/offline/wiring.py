@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ceremony import __version__
 from ceremony.config import Plan, Token
-from ceremony.core.ports import Clock, KeyStore, Linter
+from ceremony.core.ports import Clock, KeyStore, Linter, StoreInfo
 from ceremony.core.secret import Secret
 from ceremony.flow.prompts import CheckRow, Place
 from ceremony.flow.room import Tool
@@ -16,6 +16,8 @@ from ceremony.offline import media
 from ceremony.offline.clock import SystemClock
 from ceremony.offline.preflight import network_up, preflight, tool_sha256
 from ceremony.offline.surroundings import devices, new_devices
+from ceremony.x509.certificate import read_certificate
+from ceremony.x509.checks import is_strict
 
 
 class RealServices:
@@ -73,6 +75,32 @@ class RealServices:
             generate_timeout_s=limits.generate_timeout_s,
         )
 
+    def blank_token(self, token: Token) -> StoreInfo | None:
+        """The plan's token while it is not initialised."""
+        from ceremony.keys.initialisation import blank_token
+
+        return blank_token(token, timeout_s=self._plan.limits.token_timeout_s)
+
+    def initialise_token(self, token: Token, so_pin: Secret, pin: Secret) -> StoreInfo:
+        """Label, SO PIN and user PIN for the plan's blank token."""
+        from ceremony.keys.initialisation import initialise_token
+
+        timeout_s = self._plan.limits.generate_timeout_s
+        return initialise_token(token, so_pin, pin, timeout_s=timeout_s)
+
+    def change_pin(self, token: Token, old: Secret, new: Secret) -> None:
+        """In a session of its own."""
+        from ceremony.keys.token import open_token
+
+        limits = self._plan.limits
+        with open_token(
+            token,
+            timeout_s=limits.token_timeout_s,
+            generate_timeout_s=limits.generate_timeout_s,
+        ) as store:
+            store.login(old)
+            store.set_pin(old, new)
+
     def file_store(self, path: Path) -> KeyStore:
         """The key file at `path`."""
         from ceremony.keys.file import FileKeyStore
@@ -112,8 +140,26 @@ class RealServices:
         """By the `openssl` command, where there is one."""
         from ceremony.offline.openssl import verify_chain
 
+        read = read_certificate(root, "root")
         return verify_chain(
-            root, certificates, directory, strict=self._plan.root.profile == "strict"
+            root, certificates, directory, strict=is_strict(read), partial=not read.self_signed
+        )
+
+    def verify_crl(
+        self, root: bytes, crl: bytes, cas: Sequence[bytes], directory: Path, *, refused: bool
+    ) -> tuple[CheckRow, ...]:
+        """By the `openssl` command, where there is one."""
+        from ceremony.offline.openssl import verify_crl
+
+        read = read_certificate(root, "root")
+        return verify_crl(
+            root,
+            crl,
+            cas,
+            directory,
+            refused=refused,
+            signs_crls="cRLSign" in (read.extensions.key_usage or ("cRLSign",)),
+            flags=[] if read.self_signed else ["-partial_chain"],
         )
 
     def close(self) -> None:

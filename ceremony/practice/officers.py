@@ -81,6 +81,12 @@ class Papers:
     passphrases: dict[str, Secret] = field(default_factory=dict)
     clone: Callable[[], None] = lambda: None
 
+    def passphrase(self, name: str) -> Secret | None:
+        """Of the key file of that name, whole; None where it was never shown."""
+        parts = [self.passphrases.get(f"{name}.{seat}") for seat in ("A", "B")]
+        known = [part.reveal() for part in parts if part is not None]
+        return Secret("-".join(known)) if known else self.passphrases.get(name)
+
 
 class ScriptedOfficers:
     """A front end that answers from papers and prints a line a step."""
@@ -105,7 +111,7 @@ class ScriptedOfficers:
                 self._copy(prompt)
                 return Done()
             case ShowSecret():
-                self.papers.passphrases[prompt.key.removesuffix(".passphrase")] = prompt.secret
+                self.papers.passphrases[prompt.key.replace(".passphrase", "")] = prompt.secret
                 return Done()
             case Choose():
                 return Chosen(value=_CHOICES.get(prompt.key, prompt.options[0].value))
@@ -124,8 +130,14 @@ class ScriptedOfficers:
     def _secret(self, key: str) -> Secret:
         if ".phrase." in key:
             return self.papers.phrases[key[-1]]
-        name = key.removesuffix(".passphrase.typed").removesuffix(".pin")
-        return self.papers.passphrases.get(name, self.papers.pin)
+        name, _, seat = key.removesuffix(".typed").partition(".")
+        seat = seat.rpartition(".")[2]
+        if seat not in {"A", "B"}:
+            return self.papers.passphrases.get(name, self.papers.pin)
+        half = len(self.papers.pin.reveal()) // 2
+        pin = self.papers.pin.reveal()
+        part = Secret(pin[:half] if seat == "A" else pin[half:])
+        return self.papers.passphrases.get(f"{name}.{seat}", part)
 
     def _copy(self, prompt: AnyPrompt) -> None:
         if prompt.key == "root.backup.clone":

@@ -267,13 +267,13 @@ class Rehearsal:
         folder = max((self._directory / "custody").glob(f"*-key-{ca.name}-*/"))
         file_store = FileKeyStore(folder / f"local_ca-{ca.name}.key")
         while True:
-            secret = papers.passphrases.get(ca.name) or Secret(
+            secret = papers.passphrase(ca.name) or Secret(
                 getpass.getpass(f"  Passphrase of the {ca.name} key, from your paper: ")
             )
             try:
                 file_store.login(normal(secret))
             except KeyStoreError as exc:
-                if ca.name in papers.passphrases or exc.code != "file.passphrase_wrong":
+                if papers.passphrase(ca.name) or exc.code != "file.passphrase_wrong":
                     raise
                 say(f"  {exc.message}")
             else:

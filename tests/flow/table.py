@@ -1,7 +1,7 @@
 """A table to hold ceremonies at: a plan, a stick with CSRs, and fakes of the room's ports."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,7 +16,7 @@ from ceremony.bundle.schema import REQUEST_SCHEMA, Posted, Request, RequestDocum
 from ceremony.bundle.writing import write_directory
 from ceremony.config import Kind, Plan, PlanFile, Slot, Token, parse
 from ceremony.core.findings import Finding
-from ceremony.core.ports import KeyStore
+from ceremony.core.ports import KeyStore, StoreInfo
 from ceremony.core.secret import Secret
 from ceremony.flow.prompts import CheckRow, CheckStatus, Place
 from ceremony.flow.room import Room, Tool
@@ -74,6 +74,15 @@ class TableServices:
     def token_store(self, token: Token) -> KeyStore:
         raise AssertionError("this table has no token")
 
+    def blank_token(self, token: Token) -> StoreInfo | None:
+        raise AssertionError("this table has no token")
+
+    def initialise_token(self, token: Token, so_pin: Secret, pin: Secret) -> StoreInfo:
+        raise AssertionError("this table has no token")
+
+    def change_pin(self, token: Token, old: Secret, new: Secret) -> None:
+        raise AssertionError("this table has no token")
+
     def file_store(self, path: Path) -> KeyStore:
         return self.wrap(FileKeyStore(path))
 
@@ -91,6 +100,11 @@ class TableServices:
 
     def verify_chain(
         self, root: bytes, certificates: Mapping[str, tuple[str, bytes]], directory: Path
+    ) -> tuple[CheckRow, ...]:
+        return ()
+
+    def verify_crl(
+        self, root: bytes, crl: bytes, cas: Sequence[bytes], directory: Path, *, refused: bool
     ) -> tuple[CheckRow, ...]:
         return ()
 
@@ -144,12 +158,14 @@ def csrs(factory: str) -> dict[Slot, bytes]:
 class Table:
     """One ceremony that can be held, cut off, and gone on with."""
 
-    def __init__(self, media: Path, *, rehearsal: bool = False, extra: str = "") -> None:
+    def __init__(
+        self, media: Path, *, rehearsal: bool = False, extra: str = "", plan: str = ""
+    ) -> None:
         self.media = media
         for name in ("usb-in", "usb-out", "evidence", "custody", "state"):
             (media / name).mkdir(mode=0o700)
         self.plan_file: PlanFile = parse(
-            plan_text(media, rehearsal=rehearsal, extra=extra).encode()
+            (plan or plan_text(media, rehearsal=rehearsal, extra=extra)).encode()
         )
         self.services = TableServices(media)
         self.request = self.write_request()
@@ -165,7 +181,7 @@ class Table:
 
     def write_request(self) -> Path:
         plan = self.plan_file.plan
-        pems = csrs(plan.factory)
+        pems = {s: pem for s, pem in csrs(plan.factory).items() if s in plan.requests}
         from ceremony.x509.csr import read_csr
 
         document = RequestDocument(
@@ -176,7 +192,12 @@ class Table:
             kind=Kind.CREATE,
             fetched_at="2026-01-02T01:00:00Z",
             plan_sha256=self.plan_file.fingerprint.hex,
-            posted=Posted(first_time_init=True, tls_csr=True, ca_csr=True, est_tls_csr=True),
+            posted=Posted(
+                first_time_init=True,
+                tls_csr=Slot.TLS in pems,
+                ca_csr=Slot.ONLINE_CA in pems,
+                est_tls_csr=Slot.EST_TLS in pems,
+            ),
             requests=tuple(
                 Request(
                     slot=slot,
@@ -210,4 +231,4 @@ class Table:
 
     @property
     def directory(self) -> Path:
-        return next((self.media / "state").iterdir())
+        return next(path for path in (self.media / "state").iterdir() if path.is_dir())

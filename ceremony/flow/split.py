@@ -1,0 +1,90 @@
+"""Secrets in two parts, where the plan says so: each officer knows one, unseen by the other."""
+
+from dataclasses import replace
+
+from ceremony.core.secret import Secret
+from ceremony.flow.asking import Flow, acknowledge, enter_secret
+from ceremony.flow.officers import SEATS
+from ceremony.flow.prompts import Acknowledge, EnterSecret, Step, Text, Tone
+from ceremony.flow.room import Room
+
+_PLACES = {"A": "first", "B": "second"}
+MIN_PART = 4
+
+
+def secret_of(room: Room, prompt: EnterSecret, *, joined_by: str = "") -> Flow[Secret]:
+    """A secret, whole or in two parts as `[rules] split_pin` says.
+
+    Args:
+        room: of the ceremony.
+        prompt: for the whole; each part gets its key with `.A` or `.B` behind.
+        joined_by: stands between the parts.
+    """
+    if not room.plan.rules.split_pin:
+        return (yield from enter_secret(prompt))
+    parts = []
+    for seat in SEATS:
+        yield from _turn(room, prompt, seat)
+        parts.append((yield from _part(room, prompt, seat)).reveal())
+        prompt = replace(prompt, problem=None)
+    return Secret(joined_by.join(parts))
+
+
+def _part(room: Room, prompt: EnterSecret, seat: str) -> Flow[Secret]:
+    part = replace(
+        prompt,
+        key=f"{prompt.key}.{seat}",
+        title=f"{prompt.title}: {_PLACES[seat]} part",
+        officer=room.officer(seat),
+        label=f"{prompt.label}, {_PLACES[seat]} part, of {room.officer(seat)}",
+        body=(
+            *prompt.body,
+            Text(text=f"Only {room.officer(seat)} looks at the keyboard now.", tone=Tone.WARN),
+        ),
+    )
+    while True:
+        secret = yield from enter_secret(part)
+        if not prompt.twice or len(secret.reveal()) >= MIN_PART:
+            return secret
+        part = replace(part, problem=f"A part has at least {MIN_PART} characters.")
+
+
+def _turn(room: Room, prompt: EnterSecret, seat: str) -> Flow[None]:
+    """The other officer gets up before the second part is typed."""
+    if seat == "A":
+        return
+    yield from acknowledge(
+        Acknowledge(
+            key="split.turn",
+            step=prompt.step,
+            title="The second part",
+            body=(
+                Text(
+                    text=f"{room.officer('A')} gets up and looks away; {room.officer('B')} sits "
+                    "down. Neither part is on the screen."
+                ),
+            ),
+            officer=room.officer("B"),
+            action="I am at the keyboard",
+        )
+    )
+
+
+def new_pin(room: Room, step: Step, key: str, whose: str) -> Flow[Secret]:
+    """A PIN that nobody had before, typed twice, whole or in two parts."""
+    prompt = EnterSecret(
+        key=key,
+        step=step,
+        title=f"A new PIN for {whose}",
+        label="New PIN",
+        twice=True,
+        help="Write it on paper for the safe, each part on a sheet and in an envelope of its "
+        "own. It is stored nowhere by this program, and without it the key is lost.",
+    )
+    while True:
+        secret = yield from secret_of(room, prompt)
+        if len(secret.reveal()) >= MIN_PART:
+            return secret
+        prompt = replace(
+            prompt, problem=f"At least {MIN_PART} characters; the token may want more."
+        )
