@@ -17,11 +17,16 @@ from ceremony.documents.script import script
 from ceremony.documents.text import render_text
 from ceremony.errors import MediaError
 from ceremony.flow.asking import Flow, acknowledge, pick
+from ceremony.flow.existing_root import discard_key_copy
 from ceremony.flow.export import bundle_name
 from ceremony.flow.issuing import FOLDER as CERTIFICATES
 from ceremony.flow.prompts import Facts, Finished, PickPath, Print, Step, Text, Tone, Working
 from ceremony.flow.room import Room
+from ceremony.flow.root import NAME as ROOT
+from ceremony.flow.work import Work
+from ceremony.kinds import facts_of
 from ceremony.record.journal import NAME as RECORD
+from ceremony.x509.profiles import Role
 
 _EVIDENCE = "export/evidence"
 _STATEMENT = (
@@ -31,8 +36,10 @@ _STATEMENT = (
 FINISHED = "finished"
 
 
-def close(room: Room, issued: Sequence[Issued], upload: Fingerprint) -> Flow[None]:
+def close(room: Room, work: Work) -> Flow[None]:
     """Closes the record and writes the evidence; after a cut, writes what is missing."""
+    upload = work.upload
+    issued = [Issued(role=Role.ROOT, name=ROOT, certificate=work.root), *work.certificates]
     problem = None
     while True:
         path = yield from _pick(room, problem)
@@ -48,6 +55,8 @@ def close(room: Room, issued: Sequence[Issued], upload: Fingerprint) -> Flow[Non
             break
         except MediaError as exc:
             problem = f"{exc} {exc.hint}"
+    if not facts_of(room.plan.kind).makes_root and room.plan.root.key_store == "file":
+        discard_key_copy(room)
     write_file(room.directory, FINISHED, b"", private=True)
     yield from acknowledge(_finished(room, target))
 

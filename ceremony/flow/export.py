@@ -1,8 +1,9 @@
 """Step 8, export: the fence, the upload bundle on its stick, its words on paper, custody."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
+from ceremony.bundle.contents import DEVICE_CA_ROLES
 from ceremony.bundle.qr import qr_png
 from ceremony.bundle.upload import Issued, upload_files, upload_name
 from ceremony.bundle.writing import read_back, write_directory, write_file
@@ -13,6 +14,7 @@ from ceremony.core.typeback import Policy
 from ceremony.errors import MediaError
 from ceremony.flow.asking import Flow, acknowledge, pick
 from ceremony.flow.backup import copies
+from ceremony.flow.current import list_change
 from ceremony.flow.custody import hand_over
 from ceremony.flow.issuing import FOLDER as CERTIFICATES
 from ceremony.flow.keystores import recorded_spki
@@ -20,6 +22,7 @@ from ceremony.flow.local_cas import key_file
 from ceremony.flow.officers import fence
 from ceremony.flow.prompts import (
     Acknowledge,
+    Block,
     Facts,
     PickPath,
     Print,
@@ -33,17 +36,19 @@ from ceremony.flow.root import FILE as ROOT_FILE
 from ceremony.flow.root import KEYS
 from ceremony.flow.root import NAME as ROOT
 from ceremony.flow.words import type_back
+from ceremony.flow.work import Work
+from ceremony.kinds import facts_of
 from ceremony.record.chain import Line
+from ceremony.x509.profiles import Role
 
 _UPLOAD = "export/upload"
 
 
-def export(room: Room, issued: Sequence[Issued]) -> Flow[Fingerprint]:
+def export(room: Room, work: Work) -> Flow[None]:
     """The upload bundle, read back and proven on paper; then the keys that leave in files."""
-    yield from fence(room, "export", Step.EXPORT, "Fence: export", _what_leaves(room, issued))
-    fingerprint = yield from _upload(room, issued)
+    yield from fence(room, "export", Step.EXPORT, "Fence: export", _what_leaves(room, work))
+    work.upload = yield from _upload(room, work)
     yield from _custody(room)
-    return fingerprint
 
 
 def _custody(room: Room) -> Flow[None]:
@@ -52,7 +57,7 @@ def _custody(room: Room) -> Flow[None]:
         if ca.key_store == "file" and not room.has("custody", ca.name):
             certificate = certificates / f"local_ca-{ca.name}.pem"
             yield from hand_over(room, ca.name, key_file(room, ca), certificate)
-    if room.plan.root.backup.method == "file":
+    if room.plan.root.backup.method == "file" and facts_of(room.plan.kind).makes_root:
         key = room.directory / KEYS / f"{room.plan.root.label}.key"
         yield from copies(room, key, certificates / ROOT_FILE, recorded_spki(room, ROOT))
 
@@ -62,22 +67,32 @@ def bundle_name(room: Room) -> str:
     return upload_name(room.plan.factory, room.ceremony_id)
 
 
-def _what_leaves(room: Room, issued: Sequence[Issued]) -> tuple[Text | Facts, ...]:
-    return (
+def _what_leaves(room: Room, work: Work) -> tuple[Block, ...]:
+    blocks: list[Block] = [
         Text(text="Certificates leave the room on a stick. No key and no name of a person does."),
         Facts(
             rows=(
                 ("Bundle", bundle_name(room)),
-                ("Certificates", ", ".join(item.name for item in issued)),
+                ("Certificates", ", ".join(item.name for item in work.certificates) or "none"),
+                *((("CRL", f"number {work.crl.number}"),) if work.crl is not None else ()),
+                ("Sets at the Factory", ", ".join(facts_of(room.plan.kind).fields) or "nothing"),
             )
         ),
-    )
+    ]
+    new = {
+        one.name: one.certificate.subject
+        for one in work.certificates
+        if one.role.value in DEVICE_CA_ROLES
+    }
+    if new and "ca-crt" in facts_of(room.plan.kind).fields:
+        blocks.append(list_change(work.intake.bundle, new))
+    return tuple(blocks)
 
 
-def _upload(room: Room, issued: Sequence[Issued]) -> Flow[Fingerprint]:
+def _upload(room: Room, work: Work) -> Flow[Fingerprint]:
     done = room.find("done", _UPLOAD)
     if done is None:
-        done = yield from _write_upload(room, issued)
+        done = yield from _write_upload(room, work)
     fingerprint = Fingerprint.from_hex(done.data["fingerprint"])
 
     def show_again() -> Flow[None]:
@@ -98,7 +113,7 @@ def _upload(room: Room, issued: Sequence[Issued]) -> Flow[Fingerprint]:
     return fingerprint
 
 
-def _write_upload(room: Room, issued: Sequence[Issued]) -> Flow[Line]:
+def _write_upload(room: Room, work: Work) -> Flow[Line]:
     problem = None
     while True:
         intent = room.find("intent", _UPLOAD)
@@ -111,8 +126,8 @@ def _write_upload(room: Room, issued: Sequence[Issued]) -> Flow[Line]:
             problem,
         )
         if intent is None or intent.data["parent"] != path:
-            intent = _intend(room, issued, path)
-        files = _files(room, issued, intent)
+            intent = _intend(room, work, path)
+        files = _files(room, work, intent)
         yield Working(step=Step.EXPORT, title="Writing the stick and reading it back")
         try:
             target, how = _place(Path(path), bundle_name(room), files)
@@ -130,10 +145,10 @@ def _write_upload(room: Room, issued: Sequence[Issued]) -> Flow[Line]:
         )
 
 
-def _intend(room: Room, issued: Sequence[Issued], parent: str) -> Line:
+def _intend(room: Room, work: Work, parent: str) -> Line:
     head = room.record.head.hex
     created_at = format_time(room.services.clock.now())
-    files = _build(room, issued, created_at, head)
+    files = _build(room, work, created_at, head)
     return room.append(
         Step.EXPORT,
         "intent",
@@ -146,11 +161,11 @@ def _intend(room: Room, issued: Sequence[Issued], parent: str) -> Line:
     )
 
 
-def _files(room: Room, issued: Sequence[Issued], intent: Line) -> Mapping[str, bytes]:
-    return _build(room, issued, str(intent.data["created_at"]), str(intent.data["record_head"]))
+def _files(room: Room, work: Work, intent: Line) -> Mapping[str, bytes]:
+    return _build(room, work, str(intent.data["created_at"]), str(intent.data["record_head"]))
 
 
-def _build(room: Room, issued: Sequence[Issued], created_at: str, head: str) -> Mapping[str, bytes]:
+def _build(room: Room, work: Work, created_at: str, head: str) -> Mapping[str, bytes]:
     request = room.need("request", "request")
     return upload_files(
         plan=room.plan,
@@ -159,7 +174,9 @@ def _build(room: Room, issued: Sequence[Issued], created_at: str, head: str) -> 
         plan_sha256=room.plan_file.fingerprint.hex,
         request_sha256=str(request.data["fingerprint"]),
         record_head=head,
-        issued=issued,
+        issued=[Issued(role=Role.ROOT, name=ROOT, certificate=work.root), *work.certificates],
+        existing_device_cas=work.intake.bundle.current_device_cas,
+        crl=work.crl,
     )
 
 

@@ -18,6 +18,7 @@ from ceremony.core.times import parse_time
 from ceremony.core.typeback import Policy
 from ceremony.errors import CeremonyError, MediaError, VerificationError
 from ceremony.flow.asking import Flow, choose, enter, pick, review
+from ceremony.flow.current import check_new_keys, check_root_state, current_blocks, type_names
 from ceremony.flow.preflight import ceremony_time
 from ceremony.flow.prompts import (
     Block,
@@ -38,7 +39,7 @@ from ceremony.flow.prompts import (
 from ceremony.flow.room import Room
 from ceremony.flow.words import type_back
 from ceremony.record.chain import sha256_hex
-from ceremony.x509.csr import Csr, check_csr, check_keys, rules_of
+from ceremony.x509.csr import Csr, check_csr, rules_of
 
 FOLDER = "request"
 _BUNDLE = re.compile(r"[a-z0-9-]{1,64}-request-[0-9]{8}-[0-9]{4}")
@@ -94,7 +95,7 @@ def _pick(room: Room, problem: str | None) -> Flow[str]:
             PickPath(
                 key="import.path",
                 step=Step.IMPORT,
-                title="Import the CSRs",
+                title="Import the request bundle",
                 body=(
                     Text(
                         text="Plug in the stick that came from the online machine and choose "
@@ -113,11 +114,13 @@ def _pick(room: Room, problem: str | None) -> Flow[str]:
 
 
 def _bundles(sticks: tuple[Place, ...]) -> tuple[Place, ...]:
-    """Request bundles on the sticks first, then the sticks themselves."""
+    """Request bundles on the sticks first, the newest first, then the sticks themselves."""
     found = []
     for stick in sticks:
         try:
-            names = sorted(entry.name for entry in os.scandir(stick.path) if entry.is_dir())
+            names = sorted(
+                (entry.name for entry in os.scandir(stick.path) if entry.is_dir()), reverse=True
+            )
         except OSError:
             continue
         found += [
@@ -153,6 +156,7 @@ def _assign(bundle: RequestBundle) -> Flow[tuple[RequestBundle, dict[str, str]]]
 
 def _check(room: Room, bundle: RequestBundle) -> tuple[Finding, ...]:
     _check_document(room, bundle)
+    check_root_state(room, bundle)
     plan = room.plan
     asked = set(plan.requests)
     if set(bundle.csrs) != asked:
@@ -164,9 +168,11 @@ def _check(room: Room, bundle: RequestBundle) -> tuple[Finding, ...]:
         )
     rules = rules_of(plan)
     findings = [
-        finding for slot, csr in bundle.csrs.items() for finding in check_csr(csr, slot, rules)
+        finding
+        for slot, csr in bundle.csrs.items()
+        for finding in check_csr(csr, slot, rules, bundle.current_servers.get(slot))
     ]
-    findings += check_keys({slot.value: csr.spki for slot, csr in bundle.csrs.items()})
+    findings += check_new_keys(bundle)
     stopping = errors(findings)
     if stopping:
         raise VerificationError(
@@ -205,12 +211,6 @@ def _check_document(room: Room, bundle: RequestBundle) -> None:
                 f"the bundle's {name} is {show(str(found[name]))}, the plan's is {value}",
                 hint="Fetch again with the approved plan.",
             )
-    if document.current is not None:
-        raise VerificationError(
-            "request.root_exists",
-            "the Factory already has a root of trust; it can be set once",
-            hint="Do not create another root. A reset goes through the platform's support.",
-        )
     age = ceremony_time(room) - parse_time(document.fetched_at)
     if age > timedelta(days=plan.limits.request_age_days) or age < -_SKEW:
         raise VerificationError(
@@ -223,6 +223,7 @@ def _check_document(room: Room, bundle: RequestBundle) -> None:
 def _review(room: Room, bundle: RequestBundle, findings: tuple[Finding, ...]) -> Flow[bool]:
     blocks: list[Block] = [_origin(bundle)]
     blocks += [Text(text=noted, tone=Tone.WARN) for noted in bundle.noted]
+    blocks += current_blocks(bundle)
     for slot, csr in bundle.csrs.items():
         names = tuple((f"DNS name {i + 1}", show(n)) for i, n in enumerate(csr.dns_names))
         rows = (("Subject", csr.subject), ("Key", csr.key), *names)
@@ -235,16 +236,18 @@ def _review(room: Room, bundle: RequestBundle, findings: tuple[Finding, ...]) ->
         Review(
             key="import.review",
             step=Step.IMPORT,
-            title="What the platform asks us to sign",
+            title="What the platform asks us to sign" if bundle.csrs else "What the Factory has",
             body=tuple(blocks),
-            accept="Accept these CSRs",
-            refuse="Refuse them",
+            accept="Accept these CSRs" if bundle.csrs else "Accept it",
+            refuse="Refuse them" if bundle.csrs else "Refuse it",
             help="The words were typed back, so these are the bytes that the online machine "
             "fetched. Whether that machine was honest cannot be seen here: compare names and "
             "key fingerprints by other means where you can.",
             command="openssl req -in tls.csr -noout -text -verify",
         )
     )
+    if accepted:
+        yield from type_names(room, bundle, findings)
     if accepted and warnings(findings):
         yield from acknowledge_findings(room, Step.IMPORT, "request", findings)
     if not accepted:

@@ -1,4 +1,4 @@
-"""One certificate in the flow: reviewed as a twin, intended on record, signed once, checked.
+"""What is signed, in the flow: reviewed as a twin, intended on record, signed once, checked.
 
 The twin is the same content signed by a throw-away key; its TBSCertificate is what the
 intent line keeps and what the key store signs. After a cut those very bytes are signed:
@@ -9,10 +9,12 @@ import base64
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from ceremony.bundle.writing import make_folder, write_file
 from ceremony.config import Curve
 from ceremony.core.findings import Finding, errors, warnings
+from ceremony.core.fingerprints import Fingerprint
 from ceremony.core.ports import KeyInfo, KeyStore
 from ceremony.core.times import format_time
 from ceremony.errors import MediaError, VerificationError
@@ -26,13 +28,76 @@ from ceremony.x509.certificate import Certificate, read_certificate, verify_sign
 from ceremony.x509.checks import check_against, check_certificate
 from ceremony.x509.csr import Csr
 from ceremony.x509.issuing import Content, assemble, new_serial, tbs_of, twin
-from ceremony.x509.pem import write_pem
+from ceremony.x509.pem import CERTIFICATE, write_pem
 from ceremony.x509.profiles import Role
 
 FOLDER = "certificates"
 
 # A twin is signed by a throw-away key; the real signature is verified when it is made.
 _OF_THE_TWIN = "certificate.root_not_self_signed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """A kind of signed structure: a certificate, a CSR, a CRL.
+
+    Attributes:
+        label: of its PEM block.
+        assemble: the whole around TBS bytes and a DER ECDSA-Sig-Value.
+        tbs_of: the TBS bytes of a whole one.
+        check: verifies one (DER, name, issuer; None: its own) and gives its fingerprint.
+        read: DER and fingerprint of a file's bytes.
+    """
+
+    label: str
+    assemble: Callable[[bytes, bytes], bytes]
+    tbs_of: Callable[[bytes], bytes]
+    check: Callable[[bytes, str, Certificate | None], Fingerprint]
+    read: Callable[[bytes, str], tuple[bytes, Fingerprint]]
+
+
+def _check_certificate(der: bytes, where: str, issuer: Certificate | None) -> Fingerprint:
+    certificate = read_certificate(der, where)
+    verify_signed_by(certificate, issuer or certificate)
+    return certificate.fingerprint
+
+
+def _read_certificate(data: bytes, where: str) -> tuple[bytes, Fingerprint]:
+    certificate = read_certificate(data, where)
+    return certificate.der, certificate.fingerprint
+
+
+CERTIFICATE_FORM = Form(
+    label=CERTIFICATE,
+    assemble=assemble,
+    tbs_of=tbs_of,
+    check=_check_certificate,
+    read=_read_certificate,
+)
+
+
+class Signable(Protocol):
+    """Something to be signed once."""
+
+    @property
+    def name(self) -> str:
+        """On screens."""
+        ...
+
+    @property
+    def file(self) -> str:
+        """Name of its PEM file."""
+        ...
+
+    @property
+    def record_key(self) -> str:
+        """Key of its intent and done lines."""
+        ...
+
+    @property
+    def form(self) -> Form:
+        """What kind of structure it is."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +122,11 @@ class Order:
         """Key of its intent and done lines."""
         return f"certificate/{self.name}"
 
+    @property
+    def form(self) -> Form:
+        """A certificate."""
+        return CERTIFICATE_FORM
+
 
 def propose(room: Room, step: Step, order: Order, curve: Curve) -> Flow[None]:
     """Composes, lints and shows a certificate; accepted, its intent goes on record.
@@ -74,28 +144,54 @@ def propose(room: Room, step: Step, order: Order, curve: Curve) -> Flow[None]:
     der = twin(content, curve)
     certificate = read_certificate(der, order.name)
     findings = _judge(room, order, content, certificate)
-    accepted = yield from review(_review(step, order, content, certificate, findings))
-    if not accepted:
-        error = VerificationError(
-            "review.refused",
-            f"the officers refused the certificate {order.name}",
-            hint="Nothing was signed. Correct the plan or the CSR, and start a new ceremony.",
-        )
-        room.refused(step, error)
-        raise error
-    if warnings(findings):
-        yield from acknowledge_findings(room, step, order.name, findings)
-    tbs = tbs_of(der)
-    room.append(
+    yield from accept(
+        room,
         step,
-        "intent",
-        order.record_key,
+        order,
+        _review(step, order, content, certificate, findings),
+        findings,
+        tbs_of(der),
         role=order.role.value,
         name=order.name,
         subject=certificate.subject,
         serial=str(certificate.serial),
         not_before=format_time(certificate.not_before),
         not_after=format_time(certificate.not_after),
+    )
+
+
+def accept(
+    room: Room,
+    step: Step,
+    order: Signable,
+    prompt: Review,
+    findings: tuple[Finding, ...],
+    tbs: bytes,
+    /,
+    **told: object,
+) -> Flow[None]:
+    """Shows what will be signed; accepted, the intent to sign exactly `tbs` goes on record.
+
+    Raises:
+        VerificationError: `review.refused`.
+    """
+    if not (yield from review(prompt)):
+        error = VerificationError(
+            "review.refused",
+            f"the officers refused the certificate {order.name}"
+            if order.form is CERTIFICATE_FORM
+            else f"the officers refused the {order.name}",
+            hint="Nothing was signed. Correct the plan or the CSR, and start a new ceremony.",
+        )
+        room.refused(step, error)
+        raise error
+    if warnings(findings):
+        yield from acknowledge_findings(room, step, order.name, findings)
+    room.append(
+        step,
+        "intent",
+        order.record_key,
+        **told,
         tbs_sha256=sha256_hex(tbs),
         tbs=base64.b64encode(tbs).decode(),
         accepted_by=list(room.officers),
@@ -112,14 +208,23 @@ def _judge(
         *check_against(certificate, content),
         *room.services.linter.lint(certificate.der, None),
     )
+    require_clean(order.name, findings)
+    return findings
+
+
+def require_clean(name: str, findings: tuple[Finding, ...]) -> None:
+    """Stops at findings that may not be signed over.
+
+    Raises:
+        VerificationError: the code of the first.
+    """
     stopping = errors(findings)
     if stopping:
         raise VerificationError(
             stopping[0].code,
-            f"{order.name}: {stopping[0].message}",
+            f"{name}: {stopping[0].message}",
             hint="Nothing was signed. Correct the plan or the CSR, and start a new ceremony.",
         )
-    return findings
 
 
 def _review(
@@ -149,12 +254,17 @@ def _review(
 
 
 def sign(
-    room: Room, step: Step, order: Order, store: KeyStore, key: KeyInfo, issuer: Certificate | None
-) -> Certificate:
-    """Signs the intended bytes, checks the result, writes it; or reads what was done before.
+    room: Room,
+    step: Step,
+    order: Signable,
+    store: KeyStore,
+    key: KeyInfo,
+    issuer: Certificate | None,
+) -> None:
+    """Signs the intended bytes, checks the result, writes it; does nothing if that was done.
 
     Args:
-        issuer: None for the root.
+        issuer: None for what is signed with its own key.
 
     Raises:
         KeyStoreError: the store refused.
@@ -162,18 +272,17 @@ def sign(
         MediaError: `state.certificate`: the file on disk is not that of the record.
     """
     if room.has("done", order.record_key):
-        return issued(room, order)
+        return
+    form = order.form
     intent = room.need("intent", order.record_key)
     tbs = base64.b64decode(intent.data["tbs"])
     path = room.directory / FOLDER / order.file
-    der = _adopt(path, tbs, order) if path.exists() else assemble(tbs, store.sign(key, tbs))
-    certificate = read_certificate(der, order.file)
-    verify_signed_by(certificate, issuer or certificate)
+    der = _adopt(path, tbs, order) if path.exists() else form.assemble(tbs, store.sign(key, tbs))
+    fingerprint = form.check(der, order.file, issuer)
     if not path.exists():
         make_folder(room.directory, FOLDER)
-        write_file(path.parent, path.name, write_pem(der, "CERTIFICATE"), private=True)
-    room.append(step, "done", order.record_key, sha256=certificate.fingerprint.hex, file=order.file)
-    return certificate
+        write_file(path.parent, path.name, write_pem(der, form.label), private=True)
+    room.append(step, "done", order.record_key, sha256=fingerprint.hex, file=order.file)
 
 
 def issued(room: Room, order: Order) -> Certificate:
@@ -182,28 +291,37 @@ def issued(room: Room, order: Order) -> Certificate:
     Raises:
         MediaError: `state.certificate`.
     """
+    return read_certificate(issued_der(room, order), order.file)
+
+
+def issued_der(room: Room, order: Signable) -> bytes:
+    """What was signed, from the ceremony's folder, as the record has it.
+
+    Raises:
+        MediaError: `state.certificate`.
+    """
     done = room.need("done", order.record_key)
     path = room.directory / FOLDER / order.file
     try:
-        certificate = read_certificate(path.read_bytes(), order.file)
+        der, fingerprint = order.form.read(path.read_bytes(), order.file)
     except (OSError, VerificationError) as exc:
         raise _changed(order) from exc
-    if certificate.fingerprint.hex != done.data["sha256"]:
+    if fingerprint.hex != done.data["sha256"]:
         raise _changed(order)
-    return certificate
+    return der
 
 
-def _adopt(path: Path, tbs: bytes, order: Order) -> bytes:
+def _adopt(path: Path, tbs: bytes, order: Signable) -> bytes:
     try:
-        certificate = read_certificate(path.read_bytes(), order.file)
+        der, _ = order.form.read(path.read_bytes(), order.file)
     except VerificationError as exc:
         raise _changed(order) from exc
-    if tbs_of(certificate.der) != tbs:
+    if order.form.tbs_of(der) != tbs:
         raise _changed(order)
-    return certificate.der
+    return der
 
 
-def _changed(order: Order) -> MediaError:
+def _changed(order: Signable) -> MediaError:
     return MediaError(
         "state.certificate",
         f"{order.file} in the ceremony's folder is not the one on record",

@@ -25,7 +25,7 @@ from ceremony.flow.words import type_back
 from ceremony.record.chain import sha256_hex
 from ceremony.x509.certificate import Certificate
 from ceremony.x509.csr import check_local_ca_csr, read_csr, rules_of
-from ceremony.x509.issuing import Content, Issuer, local_ca_content
+from ceremony.x509.issuing import Content, issuer_of, local_ca_content
 from ceremony.x509.profiles import Role
 
 _CAP = 64 * 1024
@@ -60,7 +60,7 @@ def local_ca_order(room: Room, ca: LocalCa, root: Certificate) -> Order:
             factory=room.plan.factory,
             user_id=room.plan.owner(ca),
             spki=recorded_spki(room, ca.name),
-            issuer=Issuer(subject_der=root.subject_der, spki=root.spki),
+            issuer=issuer_of(root),
             serial=serial,
             not_before=ceremony_time(room),
             days=ca.days,

@@ -7,6 +7,7 @@ from ceremony.flow.officers import enrol
 from ceremony.flow.prompts import Acknowledge, Block, EnterText, Facts, Field, Step, Text, Tone
 from ceremony.flow.room import Room
 from ceremony.flow.words import type_back
+from ceremony.kinds import facts_of
 
 
 def open_ceremony(room: Room) -> Flow[None]:
@@ -26,17 +27,17 @@ def open_ceremony(room: Room) -> Flow[None]:
 
 
 def _welcome(room: Room) -> Flow[None]:
+    facts = facts_of(room.plan.kind)
     yield from acknowledge(
         Acknowledge(
             key="open.welcome",
             step=Step.OPEN,
-            title="A new root of trust",
+            title=facts.title,
             body=(
                 *_rehearsal(room),
                 Text(
-                    text="This ceremony makes the root CA of one Factory, its device CAs, and "
-                    "the certificates of its gateway. Two officers go through nine steps; each "
-                    "is recorded, and the ceremony can be resumed after any interruption."
+                    text=f"{facts.purpose} Two officers go through nine steps; each is "
+                    "recorded, and the ceremony can be resumed after any interruption."
                 ),
                 plan_facts(room),
                 Text(
@@ -69,18 +70,24 @@ def plan_facts(room: Room) -> Facts:
     where = "encrypted file"
     if plan.root.key_store == "token" and token is not None:
         where = f"token {show(token.serial or token.label or '')}"
-    return Facts(
-        rows=(
-            ("Factory", plan.factory),
-            ("API", show(plan.online.api)),
-            ("Root key", f"{where}, {plan.root.curve.value}, {plan.root.days} days"),
-            ("Backup of the root key", plan.root.backup.method),
-            ("Local device CAs", cas),
-            ("Owner of devices", f"user {show(plan.user_id)}"),
-            ("CSRs to be signed", ", ".join(slot.value for slot in plan.requests)),
-            ("SHA-256 of the plan", room.plan_file.fingerprint.hex[:16] + " ..."),
-        )
-    )
+    facts = facts_of(plan.kind)
+    rows = [("Kind", plan.kind.value), ("Factory", plan.factory), ("API", show(plan.online.api))]
+    if facts.makes_root:
+        rows.append(("Root key", f"{where}, {plan.root.curve.value}, {plan.root.days} days"))
+        rows.append(("Backup of the root key", plan.root.backup.method))
+    else:
+        rows.append(("Root key", f"{where}, label {show(plan.root.label)}, found again"))
+    if facts.makes_local_cas:
+        rows.append(("Local device CAs", cas))
+        rows.append(("Owner of devices", f"user {show(plan.user_id)}"))
+    if facts.reason is not None:
+        chosen = [show(one.serial or str(one.certificate)) for one in plan.device_ca]
+        rows.append(("Device CAs", ", ".join(chosen) or "picked in the room"))
+        rows.append(("The CRL is valid", f"{plan.limits.crl_days} days"))
+    if plan.requests:
+        rows.append(("CSRs to be signed", ", ".join(slot.value for slot in plan.requests)))
+    rows.append(("SHA-256 of the plan", room.plan_file.fingerprint.hex[:16] + " ..."))
+    return Facts(rows=tuple(rows))
 
 
 def _place(room: Room) -> Flow[None]:

@@ -1,9 +1,13 @@
 """The ceremony as one straight line. Resume is to run it again over the same record."""
 
-from ceremony.bundle.upload import Issued
+from collections.abc import Callable, Mapping
+from typing import Final
+
 from ceremony.flow.asking import Flow
 from ceremony.flow.backup import clone_and_prove
+from ceremony.flow.chosen import choose_cas
 from ceremony.flow.closing import close
+from ceremony.flow.existing_root import use_root
 from ceremony.flow.export import export
 from ceremony.flow.intake import take_in
 from ceremony.flow.local_cas import make_local_cas
@@ -12,37 +16,68 @@ from ceremony.flow.preflight import preflight
 from ceremony.flow.prompts import Step
 from ceremony.flow.resuming import resume
 from ceremony.flow.room import Room
-from ceremony.flow.root import NAME as ROOT
 from ceremony.flow.root import make_root
-from ceremony.flow.signing import orders, sign_all
+from ceremony.flow.signing import sign_all
 from ceremony.flow.verification import verify
-from ceremony.x509.profiles import Role
+from ceremony.flow.work import Work
+from ceremony.kinds import Kind
+
+Part = Callable[[Room, Work], Flow[None]]
+
+
+def _open(room: Room, _: Work) -> Flow[None]:
+    yield from open_ceremony(room)
+    if not room.record.closed:
+        yield from preflight(room)
+
+
+def _take_in(room: Room, work: Work) -> Flow[None]:
+    work.intake = yield from take_in(room)
+
+
+def _choose(room: Room, work: Work) -> Flow[None]:
+    work.chosen = yield from choose_cas(room, work.intake)
+
+
+def _make_root(room: Room, work: Work) -> Flow[None]:
+    work.root = yield from make_root(room)
+    yield from clone_and_prove(room, work.root.spki)
+
+
+def _use_root(room: Room, work: Work) -> Flow[None]:
+    work.root = yield from use_root(room, work.intake)
+
+
+def _local_cas(room: Room, _: Work) -> Flow[None]:
+    yield from make_local_cas(room)
+
+
+_END: Final[tuple[Part, ...]] = (sign_all, verify, export, close)
+_SERVER: Final[tuple[Part, ...]] = (_open, _take_in, _use_root, *_END)
+_CRL: Final[tuple[Part, ...]] = (_open, _take_in, _choose, _use_root, *_END)
+
+PARTS: Final[Mapping[Kind, tuple[Part, ...]]] = {
+    Kind.CREATE: (_open, _take_in, _make_root, _local_cas, *_END),
+    Kind.ADD_DEVICE_CA: (_open, _take_in, _use_root, _local_cas, *_END),
+    Kind.ROTATE_TLS: _SERVER,
+    Kind.AUTHORIZE_EST: _SERVER,
+    Kind.DISABLE_DEVICE_CA: _CRL,
+    Kind.ENABLE_DEVICE_CA: _CRL,
+    Kind.REVOKE_DEVICE_CA: _CRL,
+}
 
 
 def ceremony(room: Room) -> Flow[None]:
-    """Kind `create`, from the first prompt to the last.
+    """The plan's kind, from the first prompt to the last.
 
-    Each step looks at the record first and does only what is not on it, so that the same
+    Each part looks at the record first and does only what is not on it, so that the same
     program resumes a ceremony that was cut off anywhere.
     """
     if room.record.all("reopen") and not room.record.closed:
         yield from resume(room, current_step(room))
-    yield from open_ceremony(room)
-    if not room.record.closed:
-        yield from preflight(room)
-    intake = yield from take_in(room)
-    root = yield from make_root(room)
-    yield from clone_and_prove(room, root.spki)
-    yield from make_local_cas(room)
-    others = yield from sign_all(room, intake, root)
-    roles = {order.name: order.role for order in orders(room, intake, root)}
-    yield from verify(room, root, {name: (roles[name], cert) for name, cert in others.items()})
-    issued = [
-        Issued(role=Role.ROOT, name=ROOT, certificate=root),
-        *(Issued(role=roles[n], name=n, certificate=c) for n, c in others.items()),
-    ]
-    upload = yield from export(room, issued)
-    yield from close(room, issued, upload)
+    work = Work()
+    for part in PARTS[room.plan.kind]:
+        yield from part(room, work)
 
 
 def current_step(room: Room) -> Step:

@@ -2,25 +2,28 @@
 
 from collections.abc import Mapping
 
+from ceremony.bundle.upload import Issued
 from ceremony.config import Slot
 from ceremony.core.findings import errors
-from ceremony.core.ports import KeyInfo
 from ceremony.errors import VerificationError
-from ceremony.flow.adoption import inventory
 from ceremony.flow.asking import Flow
+from ceremony.flow.chosen import effects, fence_effects
+from ceremony.flow.existing_root import root_key
 from ceremony.flow.intake import Intake
 from ceremony.flow.issuing import Order, issued, propose, sign
-from ceremony.flow.keystores import find_key, recorded_spki
+from ceremony.flow.keystores import recorded_spki
 from ceremony.flow.local_cas import local_ca_order
 from ceremony.flow.officers import check_network, fence
 from ceremony.flow.preflight import ceremony_time
-from ceremony.flow.prompts import Facts, Step, Text, Tone, Working
+from ceremony.flow.prompts import Block, Facts, Step, Text, Tone, Working
+from ceremony.flow.revocation import CrlOrder, crl_order, issued_crl, propose_crl
 from ceremony.flow.room import Room
 from ceremony.flow.root import NAME as ROOT
 from ceremony.flow.root import open_root, root_store
+from ceremony.flow.work import Work
 from ceremony.x509.certificate import Certificate
 from ceremony.x509.csr import Csr, check_keys
-from ceremony.x509.issuing import Content, Issuer, csr_content
+from ceremony.x509.issuing import Content, csr_content, issuer_of
 from ceremony.x509.profiles import role_of
 
 FILES: Mapping[Slot, str] = {
@@ -41,39 +44,61 @@ def orders(room: Room, intake: Intake, root: Certificate) -> tuple[Order, ...]:
     return (*from_csrs, *local)
 
 
-def sign_all(room: Room, intake: Intake, root: Certificate) -> Flow[dict[str, Certificate]]:
-    """Certificates by name, each signed once."""
-    wanted = orders(room, intake, root)
+def sign_all(room: Room, work: Work) -> Flow[None]:
+    """Certificates and the CRL, each signed once."""
+    certificates = orders(room, work.intake, work.root)
+    crl = crl_order(room, work.root, work.chosen)
+    wanted: tuple[Order | CrlOrder, ...] = (*certificates, *(() if crl is None else (crl,)))
     if any(not room.has("done", order.record_key) for order in wanted):
-        yield from _sign(room, intake, root, wanted)
-    return {order.name: issued(room, order) for order in wanted}
-
-
-def _sign(room: Room, intake: Intake, root: Certificate, wanted: tuple[Order, ...]) -> Flow[None]:
-    _check_keys(room, intake, root)
-    body = (
-        Text(text=f"{len(wanted)} certificates will be signed with the root key.", tone=Tone.WARN),
-        Facts(rows=tuple((order.file, order.role.value) for order in wanted)),
+        yield from _sign(room, work, wanted)
+    work.certificates = tuple(
+        Issued(role=order.role, name=order.name, certificate=issued(room, order))
+        for order in certificates
     )
-    yield from fence(room, "sign", Step.SIGN, "Fence: sign", body)
+    work.crl = None if crl is None else issued_crl(room, crl)
+
+
+def _sign(room: Room, work: Work, wanted: tuple[Order | CrlOrder, ...]) -> Flow[None]:
+    _check_keys(room, work)
+    if work.chosen:
+        yield from fence_effects(room, work.intake.bundle, work.chosen)
+    yield from fence(room, "sign", Step.SIGN, "Fence: sign", _what(room, work, wanted))
     for order in wanted:
-        yield from propose(room, Step.SIGN, order, room.plan.root.curve)
+        if isinstance(order, CrlOrder):
+            yield from propose_crl(room, order)
+        else:
+            yield from propose(room, Step.SIGN, order, work.root.curve or room.plan.root.curve)
     check_network(room, Step.SIGN)
     with root_store(room) as store:
         yield from open_root(room, Step.SIGN, store)
-        key: KeyInfo = find_key(inventory(room, store), recorded_spki(room, ROOT), ROOT)
+        key = root_key(room, store, work.root)
         for number, order in enumerate(wanted):
             yield Working(
                 step=Step.SIGN, title=f"Signing {order.file}", done=number, total=len(wanted)
             )
-            sign(room, Step.SIGN, order, store, key, root)
+            sign(room, Step.SIGN, order, store, key, work.root)
 
 
-def _check_keys(room: Room, intake: Intake, root: Certificate) -> None:
-    keys = {slot.value: csr.spki for slot, csr in intake.csrs.items()}
+def _what(room: Room, work: Work, wanted: tuple[Order | CrlOrder, ...]) -> tuple[Block, ...]:
+    count = sum(isinstance(order, Order) for order in wanted)
+    blocks: list[Block] = []
+    if count:
+        sentence = f"{count} certificates will be signed with the root key."
+        rows = tuple((one.file, one.role.value) for one in wanted if isinstance(one, Order))
+        blocks += [Text(text=sentence, tone=Tone.WARN), Facts(rows=rows)]
+    if work.chosen:
+        blocks.append(Text(text="A CRL will be signed with the root key.", tone=Tone.WARN))
+        told = effects(room, work.intake.bundle, work.chosen)
+        blocks += [Text(text=f"{sentence}.", tone=Tone.DANGER) for sentence in told]
+    return tuple(blocks)
+
+
+def _check_keys(room: Room, work: Work) -> None:
+    keys = {slot.value: csr.spki for slot, csr in work.intake.csrs.items()}
     keys |= {ca.name: recorded_spki(room, ca.name) for ca in room.plan.local_ca}
-    keys[ROOT] = root.spki
-    stopping = errors(check_keys(keys))
+    held = {f"device CA {ca.serial}": ca.spki for ca in work.intake.bundle.current_device_cas}
+    held[ROOT] = work.root.spki
+    stopping = [one for one in errors(check_keys(held | keys)) if one.where in keys]
     if stopping:
         raise VerificationError(
             stopping[0].code,
@@ -90,7 +115,7 @@ def _csr_order(room: Room, slot: Slot, csr: Csr, root: Certificate) -> Order:
         return csr_content(
             csr=csr,
             slot=slot,
-            issuer=Issuer(subject_der=root.subject_der, spki=root.spki),
+            issuer=issuer_of(root),
             serial=serial,
             not_before=ceremony_time(room),
             days=days,

@@ -3,23 +3,27 @@
 from collections.abc import Mapping
 
 from ceremony.core.findings import Severity
+from ceremony.core.times import format_time
 from ceremony.errors import VerificationError
 from ceremony.flow.asking import Flow, acknowledge
 from ceremony.flow.prompts import Acknowledge, CheckRow, Checks, CheckStatus, Step, Working
 from ceremony.flow.room import Room
+from ceremony.flow.work import Work
+from ceremony.kinds import Reason, facts_of
 from ceremony.x509.certificate import Certificate
 from ceremony.x509.checks import check_certificate, check_chain
+from ceremony.x509.crls import verify_crl
 from ceremony.x509.profiles import Role
 
 
-def verify(
-    room: Room, root: Certificate, others: Mapping[str, tuple[Role, Certificate]]
-) -> Flow[None]:
-    """Chains, keys, uniqueness, profiles.
+def verify(room: Room, work: Work) -> Flow[None]:
+    """Chains, keys, uniqueness, profiles, the CRL.
 
     Raises:
         VerificationError: the code of the first check that failed.
     """
+    root = work.root
+    others = {one.name: (one.role, one.certificate) for one in work.certificates}
     if room.has("verify", "verify"):
         return
     yield Working(step=Step.VERIFY, title="Verifying every certificate")
@@ -30,6 +34,7 @@ def verify(
             {name: (role.value, cert.der) for name, (role, cert) in others.items()},
             room.directory,
         ),
+        *_crl(room, work),
     )
     yield from acknowledge(
         Acknowledge(
@@ -52,6 +57,27 @@ def verify(
         room.refused(Step.VERIFY, error)
         raise error
     room.append(Step.VERIFY, "verify", "verify", rows=told)
+
+
+def _crl(room: Room, work: Work) -> tuple[CheckRow, ...]:
+    crl = work.crl
+    if crl is None:
+        return ()
+    verify_crl(crl, work.root)
+    sentence = f"the root signed the CRL number {crl.number}, valid until " + format_time(
+        crl.next_update
+    )
+    refused = facts_of(room.plan.kind).reason is not Reason.ENABLE
+    return (
+        CheckRow(status=CheckStatus.PASS, code="verify.crl", sentence=sentence),
+        *room.services.verify_crl(
+            work.root.der,
+            crl.der,
+            [ca.der for ca in work.chosen],
+            room.directory,
+            refused=refused,
+        ),
+    )
 
 
 def _own(

@@ -3,7 +3,7 @@
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +12,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from ceremony.core.text import show
 from ceremony.flow.prompts import CheckRow, CheckStatus
+from ceremony.x509.crls import X509_CRL
+from ceremony.x509.pem import write_pem
 
 _PATH: Final = "/usr/bin:/bin:/usr/local/bin"
 _TIMEOUT_S: Final = 20
@@ -45,6 +47,7 @@ def verify_chain(
     directory: Path,
     *,
     strict: bool = True,
+    partial: bool = False,
     program: Path | str | None = "",
 ) -> tuple[CheckRow, ...]:
     """`openssl verify` of the root and of each certificate, with its purpose.
@@ -53,6 +56,7 @@ def verify_chain(
         root: DER, the only trust anchor.
         certificates: name to role (as in the manifest, or `device`) and DER.
         directory: a private folder is made in it, and removed.
+        partial: the root is signed by a higher CA; it is where the chain ends.
         strict: with `-x509_strict`; a root in the OpenSSL recipe's form fails it.
         program: the openssl to run; None: there is none. Searched for by default.
 
@@ -76,13 +80,77 @@ def verify_chain(
         every = {"root": ("root", root), **certificates}
         for name, (role, der) in every.items():
             (folder / "leaf.pem").write_bytes(_pem(der))
-            arguments = _arguments(role, strict, bool(cas))
+            arguments = _arguments(role, strict, bool(cas), partial)
             rows.append(_row(name, arguments, *_run(Path(openssl), arguments, folder)))
     return tuple(rows)
 
 
-def _arguments(role: str, strict: bool, with_cas: bool) -> list[str]:
-    arguments = ["verify"]
+def verify_crl(
+    root: bytes,
+    crl: bytes,
+    cas: Sequence[bytes],
+    directory: Path,
+    *,
+    refused: bool,
+    signs_crls: bool = True,
+    flags: Sequence[str] = (),
+    program: Path | str | None = "",
+) -> tuple[CheckRow, ...]:
+    """`openssl crl` over a CRL, and `openssl verify -crl_check` over the device CAs.
+
+    Args:
+        root: DER, like `crl` and `cas`.
+        directory: a private folder is made in it, and removed.
+        refused: each CA is to fail with error 23; otherwise to pass.
+        signs_crls: the root's keyUsage has cRLSign; OpenSSL refuses its CRLs without.
+        flags: more options of `openssl verify`.
+        program: as for `verify_chain`.
+    """
+    openssl = find_openssl() if program == "" else program
+    if openssl is None or openssl_version(Path(openssl)) is None:
+        return (_not_installed(),)
+    rows = []
+    with tempfile.TemporaryDirectory(prefix=".openssl-", dir=directory) as made:
+        folder = Path(made)
+        (folder / "root.pem").write_bytes(_pem(root))
+        (folder / "crl.pem").write_bytes(write_pem(crl, X509_CRL))
+        shown = ["crl", "-in", "crl.pem", "-CAfile", "root.pem", "-noout"]
+        status, said = _run(Path(openssl), shown, folder)
+        rows.append(_crl_row(status == 0 and "verify OK" in said, shown, said))
+        for der in cas:
+            (folder / "leaf.pem").write_bytes(_pem(der))
+            arguments = ["verify", *flags, "-crl_check", "-CRLfile", "crl.pem"]
+            arguments += ["-CAfile", "root.pem", "leaf.pem"]
+            if not signs_crls:
+                rows.append(_no_crl_sign())
+                break
+            status, said = _run(Path(openssl), arguments, folder)
+            fits = ("error 23 " in said) if refused else status == 0
+            rows.append(_crl_row(fits, arguments, said))
+    return tuple(rows)
+
+
+def _crl_row(fits: bool, arguments: list[str], said: str) -> CheckRow:
+    return CheckRow(
+        status=CheckStatus.PASS if fits else CheckStatus.FAIL,
+        code="openssl.crl",
+        sentence=f"openssl {' '.join(arguments)}: {said}",
+        hint="" if fits else "Do not export. Look at the CRL with `openssl crl -text`.",
+    )
+
+
+def _no_crl_sign() -> CheckRow:
+    return CheckRow(
+        status=CheckStatus.WARN,
+        code="openssl.no_crl_sign",
+        sentence="the root's keyUsage lacks cRLSign: openssl refuses every CRL of it, so the "
+        "effect on the device CAs was not checked by OpenSSL",
+        hint="Nothing can be done about it; the platform accepts CRLs of such a root.",
+    )
+
+
+def _arguments(role: str, strict: bool, with_cas: bool, partial: bool) -> list[str]:
+    arguments = ["verify", *(["-partial_chain"] if partial else [])]
     if strict:
         arguments.append("-x509_strict")
     arguments += ["-CAfile", "root.pem"]
