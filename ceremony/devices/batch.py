@@ -21,6 +21,7 @@ import msgspec
 from ceremony.core.ports import KeyInfo, KeyStore
 from ceremony.core.text import show
 from ceremony.core.times import format_time
+from ceremony.devices.ahead import ahead
 from ceremony.devices.authority import Authority, validity
 from ceremony.devices.ledger import Batch, Ledger
 from ceremony.devices.outputs import Folders, GrowingFile
@@ -34,7 +35,9 @@ from ceremony.devices.worker import Work, Worker, decode_rows, encode_job, signe
 from ceremony.errors import MediaError, PlanError, VerificationError
 from ceremony.x509.issuing import issuer_of
 
-STEP: Final = 1000
+STEP: Final = 4000
+JOB: Final = 1000
+AHEAD: Final = 4
 WORKERS: Final = 2
 
 Tell = Callable[[Progress], None]
@@ -179,7 +182,7 @@ class _Run:
             sign_all=sign_all if store.info().kind == "file" else None,
         )
         self._sign_all = sign_all
-        self._steps: deque[tuple[int, str]] = deque()
+        self._positions: deque[tuple[int, str]] = deque()
         self._output: GrowingFile | None = None
         self._folders: Folders | None = None
 
@@ -207,10 +210,7 @@ class _Run:
     def _issue(self, pool: Pool, batch: Batch, progress: Progress) -> Progress:
         self._tell(progress)
         if self._output is None or not self._output.complete:
-            for answer in pool.answers(self._jobs(progress)):
-                rows = decode_rows(answer)
-                if self._work.sign_all is None:
-                    rows = signed(rows, self._work, self._sign_all)
+            for rows in self._steps_of(ahead(pool.answers(self._jobs(progress)), AHEAD)):
                 progress = self._commit(batch, rows, progress)
                 self._tell(progress)
         if self._output is not None and not self._output.complete:
@@ -219,6 +219,20 @@ class _Run:
             self._output.finish()
         self._results.finish()
         return progress
+
+    def _steps_of(self, answers: Iterator[bytes]) -> Iterator[list[Row]]:
+        """The rows of the workers, signed, as many together as are synced together."""
+        rows: list[Row] = []
+        for answer in answers:
+            part = decode_rows(answer)
+            if self._work.sign_all is None:
+                part = signed(part, self._work, self._sign_all)
+            rows += part
+            if len(rows) >= self._order.step:
+                yield rows
+                rows = []
+        if rows:
+            yield rows
 
     # --- beginning ------------------------------------------------------------------
 
@@ -298,12 +312,12 @@ class _Run:
     def _jobs(self, progress: Progress) -> Iterator[bytes]:
         rows = self._order.source.rows(progress.position)
         line = progress.lines
-        while part := list(islice(rows, self._order.step)):
-            yield encode_job(_job(line + 1, part, self._steps))
+        while part := list(islice(rows, min(JOB, self._order.step))):
+            yield encode_job(_job(line + 1, part, self._positions))
             line += len(part)
 
     def _commit(self, batch: Batch, rows: list[Row], progress: Progress) -> Progress:
-        lines, position = self._steps.popleft()
+        lines, position = self._reached(rows[-1].line)
         made = [row for row in rows if isinstance(row, Made)]
         failed = [row for row in rows if isinstance(row, Failed)]
         if self._folders is not None:
@@ -333,6 +347,12 @@ class _Run:
         self._results.sync()
         return progress
 
+    def _reached(self, line: int) -> tuple[int, str]:
+        """The source's position behind that line, which ends a job."""
+        while self._positions[0][0] != line:
+            self._positions.popleft()
+        return self._positions.popleft()
+
     @staticmethod
     def _not_there(folders: Folders, made: list[Made]) -> tuple[list[Made], list[Failed]]:
         """Rows whose folder is free; two of the same uuid are the ledger's matter."""
@@ -356,8 +376,8 @@ class _Run:
         )
 
 
-def _job(first: int, part: list[SourceRow], steps: deque[tuple[int, str]]) -> Job:
-    steps.append((first + len(part) - 1, part[-1].position))
+def _job(first: int, part: list[SourceRow], positions: deque[tuple[int, str]]) -> Job:
+    positions.append((first + len(part) - 1, part[-1].position))
     return Job(first, [row.name for row in part], [row.data for row in part])
 
 
