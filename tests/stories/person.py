@@ -4,6 +4,8 @@ What they know is on the papers of a rehearsal, and what the screen showed them.
 """
 
 import re
+import shlex
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -42,7 +44,6 @@ class Person:
         self.passphrases: dict[str, str] = {}
         self._papers = papers
         self._before = before
-        self._tried: set[str] = set()
 
     def go(self, *, until: str, timeout_s: float = 120) -> str:
         """Answers screens until one shows `until`."""
@@ -79,6 +80,10 @@ class Person:
         if "Enter read on" in screen:
             self.terminal.keys("Enter")
             return
+        seat = re.search(r"Phrase of officer ([AB])", screen)
+        if seat:
+            self._fill(f"phrase of {seat[1]}")
+            return
         for beginning, act in self._acts.items():
             if title.startswith(beginning):
                 act(screen, title)
@@ -94,17 +99,20 @@ class Person:
             "Place and purpose": lambda _, __: self._fill("a lab", "to try it", "TRY-1"),
             "Officer ": lambda _, title: self._fill(f"Person {title[-1]}", "officer"),
             "A phrase for": lambda _, title: self._fill(*[f"phrase of {title[-1]}"] * 2),
-            "Fence": lambda screen, _: self._fill(
-                f"phrase of {'A' if 'Phrase of officer A' in screen else 'B'}"
-            ),
             "The time": lambda _, __: self.terminal.keys("1", "Enter"),
             "The PIN of token": lambda _, __: self._fill(pin.read_text().strip()),
             "Passphrase of the": self._copy_passphrase,
-            "Type the passphrase": lambda _, title: self._fill(self.passphrases[title.split()[4]]),
+            "Type the passphrase": lambda _, title: self._fill(self.passphrases[title.split()[5]]),
             "Will be signed": lambda _, __: self.terminal.keys("a"),
             "What the platform": lambda _, __: self.terminal.keys("a"),
+            "Clone the root key": lambda _, __: self._clone(),
             "Custody of": lambda _, __: self._fill("Person A", "stick 7"),
         }
+
+    def _clone(self) -> None:
+        procedure = (self._papers / "backup-procedure.txt").read_text().splitlines()[-1]
+        subprocess.run(shlex.split(procedure), check=True, capture_output=True)
+        self.terminal.keys("Enter")
 
     def _fill(self, *texts: str) -> None:
         for text in texts:
@@ -124,13 +132,10 @@ class Person:
         self.terminal.keys("Enter")
 
     def _copy_passphrase(self, screen: str, title: str) -> None:
-        shown = re.findall(r"[a-z]+(?:-[a-z]+)*", screen)
-        name = title.split()[3]
-        if "Space" not in screen or name not in self._tried:
-            self._tried.add(name)
-            self.terminal.keys("Enter")
-            return
-        self.passphrases[name] = "-".join(shown)
+        rows = re.findall(r"^[ ║]+\d+((?: +[a-z]+)+) *║?$", screen, re.MULTILINE)
+        if rows:
+            self.passphrases[title.split()[3]] = "-".join(" ".join(rows).split())
+        self.terminal.keys("Enter")
 
 
 def _still(screen: str) -> str:
