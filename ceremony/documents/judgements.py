@@ -2,6 +2,7 @@
 
 from ceremony.core.text import show
 from ceremony.documents.entries import Entries, Entry
+from ceremony.documents.interruptions import pauses
 from ceremony.documents.model import Block, Column, Facts, Heading, Paragraph, Table
 
 _CHECK_COLUMNS = (
@@ -74,7 +75,7 @@ def exceptions(entries: Entries) -> tuple[Block, ...]:
         )
         for entry in found
     ]
-    return (*blocks, *_refusals(entries), *_findings(entries))
+    return (*blocks, *pauses(entries), *_refusals(entries), *_findings(entries))
 
 
 def _refusals(entries: Entries) -> tuple[Block, ...]:

@@ -1,11 +1,20 @@
 """Drives the flow with a front end: back, exception, pause and quit, for all front ends alike."""
 
 from contextlib import closing as closing_generator
+from dataclasses import replace
 from enum import Enum
+from typing import TypeVar
 
 from ceremony.errors import CeremonyError, StoppedError
-from ceremony.flow.asking import Flow, choose, enter
-from ceremony.flow.officers import SEATS, prove
+from ceremony.flow.asking import Flow
+from ceremony.flow.interludes import (
+    ABORT,
+    begin_pause,
+    locked_by,
+    may_pause,
+    record_exception,
+    unlock,
+)
 from ceremony.flow.program import ceremony, current_step
 from ceremony.flow.prompts import (
     Answer,
@@ -13,8 +22,6 @@ from ceremony.flow.prompts import (
     Choose,
     Chosen,
     Command,
-    EnterText,
-    Field,
     Frontend,
     Option,
     Step,
@@ -23,6 +30,8 @@ from ceremony.flow.prompts import (
     Working,
 )
 from ceremony.flow.room import Room
+
+T = TypeVar("T")
 
 
 class Outcome(Enum):
@@ -55,6 +64,7 @@ def run(room: Room, frontend: Frontend) -> Outcome:
     """
     while True:
         try:
+            _unlock(room, frontend)
             _drive(room, frontend, ceremony(room))
         except _Back:
             continue
@@ -67,6 +77,12 @@ def run(room: Room, frontend: Frontend) -> Outcome:
                 raise
             continue
         return Outcome.CLOSED
+
+
+def _unlock(room: Room, frontend: Frontend) -> None:
+    """A ceremony left while it was locked stays so; behind a fence, its resumption asks."""
+    if locked_by(room) is not None and not room.record.all("fence") and not room.record.closed:
+        _drive(room, frontend, unlock(room, current_step(room)), locked=True)
 
 
 def _try_again(room: Room, frontend: Frontend, error: CeremonyError) -> bool:
@@ -93,99 +109,53 @@ def _try_again(room: Room, frontend: Frontend, error: CeremonyError) -> bool:
     return isinstance(answer, Chosen) and answer.value == "again"
 
 
-def _drive(room: Room, frontend: Frontend, flow: Flow[None]) -> None:
+def _drive(room: Room, frontend: Frontend, flow: Flow[T], *, locked: bool = False) -> T:
     with closing_generator(flow):
         answer: Answer | None = None
         while True:
             try:
                 prompt = flow.send(answer)
-            except StopIteration:
-                return
+            except StopIteration as end:
+                result: T = end.value
+                return result
             if isinstance(prompt, Working):
                 frontend.progress(prompt, room.frame(prompt.step))
                 answer = None
             else:
-                answer = _ask(room, frontend, prompt)
+                answer = _ask(room, frontend, prompt, locked=locked)
 
 
-def _ask(room: Room, frontend: Frontend, prompt: AnyPrompt) -> Answer:
+def _ask(room: Room, frontend: Frontend, prompt: AnyPrompt, *, locked: bool) -> Answer:
     while True:
         answer = frontend.ask(prompt, room.frame(prompt.step))
         if not isinstance(answer, Command):
             return answer
+        if answer is Command.QUIT:
+            raise _Quit
+        if locked:  # nothing goes past a lock, not even back
+            prompt = replace(prompt, problem="Locked: both phrases go on.")
+            continue
         match answer:
             case Command.BACK:
                 raise _Back
-            case Command.QUIT:
-                raise _Quit
-            case Command.EXCEPTION:
-                _interlude(room, frontend, _exception(room, prompt.step))
-            case Command.PAUSE:
-                _interlude(room, frontend, _pause(room, prompt.step))
+            case Command.EXCEPTION if not room.record.closed:
+                _record_exception(room, frontend, prompt.step)
+            case Command.PAUSE if not room.record.closed and may_pause(room):
+                _pause(room, frontend, prompt.step)
 
 
-def _interlude(room: Room, frontend: Frontend, flow: Flow[None]) -> None:
-    if room.record.closed:
-        flow.close()
-        return
+def _record_exception(room: Room, frontend: Frontend, step: Step) -> None:
     try:
-        _drive(room, frontend, flow)
+        decision = _drive(room, frontend, record_exception(room, step))
     except _Back:
         return
-
-
-def _exception(room: Room, step: Step) -> Flow[None]:
-    values = yield from enter(
-        EnterText(
-            key="exception",
-            step=step,
-            title="Record an exception",
-            body=(Text(text="Anything that did not go by the script."),),
-            fields=(
-                Field(name="what", label="What happened"),
-                Field(name="why", label="Why"),
-                Field(name="by", label="Who decided"),
-            ),
-        )
-    )
-    decision = yield from choose(
-        Choose(
-            key="exception.decision",
-            step=step,
-            title="The decision",
-            options=(
-                Option(value="continue", label="Continue"),
-                Option(value="abort", label="Stop the ceremony here"),
-            ),
-        )
-    )
-    room.exception(step, values["what"], values["why"], decision, [values["by"]])
-    if decision == "abort":
+    if decision == ABORT:
         raise _Quit
 
 
-def _pause(room: Room, step: Step) -> Flow[None]:
-    if not all(room.has("officer", seat) for seat in SEATS):
+def _pause(room: Room, frontend: Frontend, step: Step) -> None:
+    try:
+        _drive(room, frontend, begin_pause(room, step))
+    except _Back:
         return
-    values = yield from enter(
-        EnterText(
-            key="pause",
-            step=step,
-            title="Pause",
-            fields=(
-                Field(name="why", label="Why"),
-                Field(name="stays", label="Who stays in the room"),
-            ),
-        )
-    )
-    room.append(step, "pause", "pause", **values)
-    body = (Text(text="Paused. Both phrases go on with the ceremony.", tone=Tone.WARN),)
-    for seat in SEATS:
-        while True:
-            try:
-                yield from prove(room, f"resume.phrase.{seat}", seat, step, "Paused", body)
-            except CeremonyError as exc:
-                room.refused(step, exc)
-            else:
-                break
-    room.append(step, "resume", "resume", by=list(room.officers))
+    _drive(room, frontend, unlock(room, step), locked=True)

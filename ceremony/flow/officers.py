@@ -122,10 +122,32 @@ def fence(room: Room, name: str, step: Step, title: str, body: tuple[Block, ...]
     room.append(step, "fence", name, by=list(room.officers))
 
 
+_FENCE = (
+    "A fence: nothing goes on until both officers have typed their own phrase. "
+    "Esc goes back; nothing is done before the second phrase."
+)
+
+
 def prove(
-    room: Room, key: str, seat: str, step: Step, title: str, body: tuple[Block, ...]
+    room: Room,
+    key: str,
+    seat: str,
+    step: Step,
+    title: str,
+    body: tuple[Block, ...],
+    *,
+    fenced: bool = True,
 ) -> Flow[None]:
     """One officer proves to be there.
+
+    Args:
+        room: of the ceremony.
+        key: of the prompt.
+        seat: A or B.
+        step: where in the ceremony.
+        title: of the screen.
+        body: of the screen.
+        fenced: something that cannot be undone comes next.
 
     Raises:
         VerificationError: `fence.phrase`: three wrong phrases.
@@ -136,10 +158,12 @@ def prove(
         title=title,
         body=body,
         officer=room.officer(seat),
-        irreversible=step is not Step.CLOSE,
+        irreversible=fenced and step is not Step.CLOSE,
         label=f"Phrase of officer {seat}",
-        help="A fence: nothing goes on until both officers have typed their own phrase. "
-        "Esc goes back; nothing is done before the second phrase.",
+        help=_FENCE
+        if fenced
+        else "Locked: nothing is shown and nothing goes on until both "
+        "officers have typed their own phrase.",
     )
     for tries in range(_TRIES):
         phrase = yield from enter_secret(prompt)
