@@ -9,14 +9,17 @@ import msgspec
 
 from ceremony.bundle.schema import Payload, RequestDocument
 from ceremony.bundle.upload import UploadBundle
+from ceremony.config import Slot
 from ceremony.core.text import show
 from ceremony.errors import VerificationError
+from ceremony.kinds import Reason
 from ceremony.online.api import Pki
 from ceremony.x509.certificate import Certificate, read_certificate
 from ceremony.x509.pem import CERTIFICATE, read_pem_list
 
 _SINGLE: Final = ("root-crt", "tls-crt", "est-tls-crt")
 DEVICE_CAS: Final = "ca-crt"
+CRL: Final = "ca-revoke-crl"
 
 
 class Verdict(StrEnum):
@@ -53,14 +56,25 @@ class Wanted:
     Attributes:
         single: field to certificate.
         device_cas: the whole list, in order; None when the payload does not set it.
+        acted_on: what the CRL does to which device CA; empty without a CRL.
     """
 
     single: Mapping[str, Certificate]
     device_cas: tuple[Certificate, ...] | None
+    acted_on: tuple[tuple[Certificate, Reason], ...] = ()
+
+    @property
+    def fields(self) -> frozenset[str]:
+        """Of the API, all that the payload sets."""
+        several = ((DEVICE_CAS, self.device_cas is not None), (CRL, bool(self.acted_on)))
+        return frozenset({*self.single, *(name for name, is_set in several if is_set)})
 
 
-def wanted_of(bundle: UploadBundle) -> Wanted:
+def wanted_of(bundle: UploadBundle, device_cas_then: Sequence[Certificate] = ()) -> Wanted:
     """What the payload sets.
+
+    Args:
+        device_cas_then: that the Factory had at fetch: a CRL names them by serial.
 
     Raises:
         VerificationError: a certificate of it cannot be read.
@@ -76,13 +90,19 @@ def wanted_of(bundle: UploadBundle) -> Wanted:
         for field in _SINGLE
         if field in payload
     }
-    return Wanted(single=single, device_cas=device_cas)
+    known = {str(ca.serial): ca for ca in device_cas_then}
+    crl = bundle.manifest.crl
+    acted_on = tuple(
+        (known[entry.serial], Reason(entry.reason)) for entry in (crl.entries if crl else ())
+    )
+    return Wanted(single=single, device_cas=device_cas, acted_on=acted_on)
 
 
 def compare(wanted: Wanted, pki: Pki) -> tuple[Row, ...]:
     """Compares DER with DER; the order of the device CAs does not matter."""
     has = {"root-crt": pki.root, "tls-crt": pki.tls, "est-tls-crt": pki.est_tls}
     rows = [_row(field, one, has[field]) for field, one in wanted.single.items()]
+    rows += [_acted(ca, reason, pki) for ca, reason in wanted.acted_on]
     if wanted.device_cas is None:
         return tuple(rows)
     theirs = {one.der: one for one in pki.device_cas}
@@ -103,6 +123,25 @@ def _row(field: str, one: Certificate, found: Certificate | None) -> Row:
         sha256=one.fingerprint.hex,
         found_sha256=None if found is None else found.fingerprint.hex,
         verdict=verdict,
+    )
+
+
+def _acted(ca: Certificate, reason: Reason, pki: Pki) -> Row:
+    """Whether the Factory did to a device CA what the CRL asks for."""
+    there = any(one.der == ca.der for one in pki.device_cas)
+    disabled = str(ca.serial) in pki.disabled_serials
+    done = {
+        Reason.DISABLE: there and disabled,
+        Reason.ENABLE: there and not disabled,
+        Reason.REVOKE: not there,
+    }[reason]
+    return Row(
+        field=CRL,
+        subject=f"{reason.value} {ca.subject}",
+        serial=str(ca.serial),
+        sha256=ca.fingerprint.hex,
+        found_sha256=ca.fingerprint.hex if there else None,
+        verdict=Verdict.THERE if done else Verdict.MISSING,
     )
 
 
@@ -128,13 +167,19 @@ def part_of(payload: Payload, fields: Sequence[str]) -> bytes:
     return msgspec.json.encode({name: text for name, text in values.items() if name in fields})
 
 
-def require_untouched(rows: Sequence[Row], pki: Pki, document: RequestDocument | None) -> None:
+def require_untouched(
+    rows: Sequence[Row],
+    pki: Pki,
+    document: RequestDocument | None,
+    servers: Mapping[Slot, Certificate] | None = None,
+) -> None:
     """Stops where sending the payload would change what it was not made for.
 
     Args:
         rows: the comparison before anything is sent.
         pki: what the Factory has now.
         document: what it had at fetch; None when the request did not say.
+        servers: its TLS and EST certificates at fetch; None when the request did not say.
 
     Raises:
         VerificationError: `upload.root_differs`, or `upload.moved`: something else has
@@ -148,7 +193,19 @@ def require_untouched(rows: Sequence[Row], pki: Pki, document: RequestDocument |
                 f"the bundle's is {row.sha256}",
                 hint="Stop: a root is set once. Find out who set it, and talk to support.",
             )
-    moved = [*_clashes(rows, document), *_changes(rows, pki, document)]
+    before = document.current if document is not None else None
+    if before is not None and (pki.root is None or pki.root.fingerprint.hex != before.root_sha256):
+        raise VerificationError(
+            "upload.root_differs",
+            "the Factory's root of trust is not the one that was fetched: SHA-256 "
+            f"{pki.root.fingerprint.hex if pki.root else 'none'}, then {before.root_sha256}",
+            hint="Stop: a root is set once. Find out who set it, and talk to support.",
+        )
+    moved = [
+        *_clashes(rows, document),
+        *_changes(rows, pki, document),
+        *_server_changes(rows, pki, servers),
+    ]
     if moved:
         raise VerificationError(
             "upload.moved",
@@ -168,23 +225,56 @@ def _clashes(rows: Sequence[Row], document: RequestDocument | None) -> list[str]
     ]
 
 
+def _server_changes(
+    rows: Sequence[Row], pki: Pki, servers: Mapping[Slot, Certificate] | None
+) -> list[str]:
+    """TLS and EST certificates that are neither those of the fetch nor those of the bundle."""
+    if servers is None:
+        return []
+    there = {row.field for row in rows if row.verdict is Verdict.THERE}
+    changes = []
+    for field, slot, now in (
+        ("tls-crt", Slot.TLS, pki.tls),
+        ("est-tls-crt", Slot.EST_TLS, pki.est_tls),
+    ):
+        then = servers.get(slot)
+        if (then and then.der) != (now and now.der) and field not in there:
+            told = f"SHA-256 {now.fingerprint.hex}" if now else "none"
+            changes.append(f"{field} is another certificate now: {told}")
+    return changes
+
+
 def _changes(rows: Sequence[Row], pki: Pki, document: RequestDocument | None) -> list[str]:
     """What differs from the state that `request.json` tells."""
     if document is None:
         return []
     before = document.current
+    known = {ca.sha256 for ca in before.device_cas} if before else set()
+    fresh = {row.sha256 for row in rows if row.verdict is Verdict.THERE} - known
     now = {one.fingerprint.hex for one in pki.device_cas}
+    # What a part of this very upload has done already.
+    done = {row.serial for row in rows if row.field == CRL and row.verdict is Verdict.THERE}
     changes = [
         f"device CA {show(ca.subject)}, serial {ca.serial}, is gone"
         for ca in (before.device_cas if before else ())
-        if ca.sha256 not in now
+        if ca.sha256 not in now and ca.serial not in done
+    ]
+    listed = {row.sha256 for row in rows if row.field == DEVICE_CAS}
+    changes += [
+        f"device CA {one.subject}, serial {one.serial}, is new"
+        for one in pki.device_cas
+        if before and one.fingerprint.hex not in known | fresh | listed
     ]
     disabled = set(before.disabled_serials) if before else set()
     changes += [
         f"device CA serial {show(serial)} was disabled or enabled"
-        for serial in sorted(disabled ^ set(pki.disabled_serials))
+        for serial in sorted((disabled ^ set(pki.disabled_serials)) - done)
     ]
-    resumed = any(row.verdict is Verdict.THERE and row.field != "root-crt" for row in rows)
+    root = before.root_sha256 if before else ""
+    resumed = any(
+        row.verdict is Verdict.THERE and (row.field == CRL or row.sha256 not in known | {root})
+        for row in rows
+    )
     if before and not resumed and before.change_meta != pki.change_meta:
         meta = pki.change_meta
         by, at = (meta.updated_by, meta.updated_at) if meta else (None, None)

@@ -25,6 +25,7 @@ from ceremony.core.ports import Clock
 from ceremony.core.text import show
 from ceremony.core.times import format_time
 from ceremony.errors import MediaError, NetworkError, StoppedError, VerificationError
+from ceremony.kinds import facts_of
 from ceremony.online.api import Api, Pki, User, read_csrs, require_success
 from ceremony.online.clock import SystemClock
 from ceremony.online.login import Login
@@ -32,6 +33,7 @@ from ceremony.online.paper import words_sheet
 from ceremony.online.screen import Out, Screen
 from ceremony.online.state import Reserved, StateFolder
 from ceremony.online.transport import Bounds
+from ceremony.x509.certificate import Certificate
 from ceremony.x509.csr import Csr, check_csr, check_keys, read_csr, rules_of
 from ceremony.x509.pem import CERTIFICATE, CERTIFICATE_REQUEST, write_pem
 
@@ -65,7 +67,7 @@ def fetch(
         The bundle's directory.
 
     Raises:
-        VerificationError: `fetch.root_set`, `fetch.user_unknown`, `fetch.answer`,
+        VerificationError: `fetch.root_set`, `fetch.no_root`, `fetch.user_unknown`, `fetch.answer`,
             `practice.*`, or a CSR that policy refuses.
         StoppedError: `fetch.not_confirmed`.
         NetworkError: `api.*`, `fetch.unknown`.
@@ -80,8 +82,9 @@ def fetch(
     with screen.busy("asking the Factory what it has"):
         me, users, pki = api.user(), api.users(), api.pki()
     _check_users(plan, me, users, screen.out)
-    _require_no_root(pki)
-    _confirm(plan, pki, folder, confirm)
+    _require_root_state(plan, pki)
+    if plan.requests:
+        _confirm(plan, pki, folder, confirm)
     document = _document(plan_file, pki, at)
     name = request_name(document)
     if os.path.lexists(to / name):
@@ -90,9 +93,16 @@ def fetch(
             f"{show(str(to / name))} is there already",
             hint="Wait a minute and run the command again; nothing is overwritten.",
         )
-    with folder.reserve(f"{name}.raw.json") as raw, screen.busy("the Factory makes its keys"):
-        body = _post(api, document.posted, raw)
-    csrs = _read_csrs(plan, body, screen.out)
+    csrs: Mapping[Slot, Csr] = {}
+    if plan.requests:
+        with folder.reserve(f"{name}.raw.json") as raw, screen.busy("the Factory makes its keys"):
+            body = _post(api, document.posted, raw)
+        if pki.root is not None:
+            with screen.busy("asking the Factory what it has now"):
+                pki = api.pki()
+            document = structs.replace(document, current=_current(pki))
+        csrs = _read_csrs(plan, body, pki, screen.out)
+    _tell_current(pki, screen.out)
     files = _bundle(document, csrs, pki)
     return _deliver(to, name, files, plan_file, folder, screen)
 
@@ -129,15 +139,31 @@ def _named(user: User) -> str:
     return f"{name}, {role}, user id {show(user.polis_id)}"
 
 
-def _require_no_root(pki: Pki) -> None:
-    """A first ceremony makes a root, and a Factory takes one root only."""
-    if pki.root is not None:
+def _require_root_state(plan: Plan, pki: Pki) -> None:
+    """A first ceremony makes a root, and a Factory takes one root only; others need it."""
+    if pki.root is None and not facts_of(plan.kind).makes_root:
+        raise VerificationError(
+            "fetch.no_root",
+            f"the Factory has no root of trust yet, and {plan.kind.value} needs one",
+            hint="Nothing was changed. Hold the first ceremony (kind create) before.",
+        )
+    if pki.root is not None and facts_of(plan.kind).makes_root:
         raise VerificationError(
             "fetch.root_set",
             f"the Factory already has a root of trust: {pki.root.subject}, "
             f"SHA-256 {pki.root.fingerprint.hex}",
             hint="Nothing was changed. A root is set once; a first ceremony is not possible here.",
         )
+
+
+def _tell_current(pki: Pki, out: Out) -> None:
+    """The list that a later ceremony is held over."""
+    if pki.root is None:
+        return
+    out(f"root: {pki.root.subject}, SHA-256 {pki.root.fingerprint.hex}")
+    for ca in pki.device_cas:
+        state = "disabled" if str(ca.serial) in pki.disabled_serials else "usable"
+        out(f"device CA, {state}: {ca.subject}, serial {ca.serial} (hex {ca.serial_hex})")
 
 
 def _confirm(plan: Plan, pki: Pki, folder: StateFolder, confirm: Confirm) -> None:
@@ -216,7 +242,7 @@ def _post(api: Api, posted: Posted, raw: Reserved) -> bytes:
     return answer.body
 
 
-def _read_csrs(plan: Plan, body: bytes, out: Out) -> Mapping[Slot, Csr]:
+def _read_csrs(plan: Plan, body: bytes, pki: Pki, out: Out) -> Mapping[Slot, Csr]:
     found = read_csrs(body)
     if set(found) != set(plan.requests):
         raise VerificationError(
@@ -227,7 +253,7 @@ def _read_csrs(plan: Plan, body: bytes, out: Out) -> Mapping[Slot, Csr]:
     csrs = {slot: read_csr(found[slot], f"the API's CSR {slot.value}") for slot in plan.requests}
     findings: list[Finding] = []
     for slot, csr in csrs.items():
-        findings += check_csr(csr, slot, rules_of(plan))
+        findings += check_csr(csr, slot, rules_of(plan), _servers(pki).get(slot))
         names = ", ".join(csr.dns_names)
         out(f"{slot.value}: {csr.subject}{f'; names {names}' if names else ''}; {csr.key}")
         out(f"  key SHA-256 {csr.spki_sha256.hex}")
@@ -242,6 +268,11 @@ def _read_csrs(plan: Plan, body: bytes, out: Out) -> Mapping[Slot, Csr]:
             "platform sent such a CSR.",
         )
     return csrs
+
+
+def _servers(pki: Pki) -> dict[Slot, Certificate]:
+    found = {Slot.TLS: pki.tls, Slot.EST_TLS: pki.est_tls}
+    return {slot: one for slot, one in found.items() if one is not None}
 
 
 def _slots(slots: Mapping[Slot, bytes] | tuple[Slot, ...]) -> str:
@@ -260,7 +291,10 @@ def _bundle(document: RequestDocument, csrs: Mapping[Slot, Csr], pki: Pki) -> Ma
     pems = {slot: write_pem(csr.der, CERTIFICATE_REQUEST) for slot, csr in csrs.items()}
     cas = b"".join(write_pem(one.der, CERTIFICATE) for one in pki.device_cas)
     root = write_pem(pki.root.der, CERTIFICATE) if pki.root else None
-    return request_files(complete, pems, root, (cas or None) if root else None)
+    if root is None:
+        return request_files(complete, pems, None, None)
+    servers = {slot: write_pem(one.der, CERTIFICATE) for slot, one in _servers(pki).items()}
+    return request_files(complete, pems, root, cas or None, servers)
 
 
 _CARRY: Final = "Carry the stick and the sheet to the room, apart from each other."

@@ -95,7 +95,7 @@ def upload(
             `upload.stale`, `upload.not_as_sent`), `practice.*`.
         NetworkError: `api.*`, `upload.unknown`, `upload.not_applied`.
         MediaError: `media.*`, `state.*`.
-        PlanError: `upload.no_words`, `upload.other_plan`.
+        PlanError: `upload.no_words`, `upload.other_plan`, `upload.nothing`.
     """
     screen, clock = screen or Screen(), clock or SystemClock()
     folder = StateFolder(state)
@@ -195,13 +195,20 @@ def _run(job: _Job, *, dry_run: bool) -> Receipt:
     with job.screen.busy("asking the Factory what it has"):
         me, pki = job.api.user(), job.api.pki()
     out(f"Factory {manifest.factory}; you are {show(me.name or me.polis_id)}")
-    wanted = wanted_of(job.bundle)
+    wanted = wanted_of(job.bundle, job.request.current_device_cas)
+    if not wanted.fields:
+        raise PlanError(
+            "upload.nothing",
+            f"a ceremony of the kind {manifest.kind.value} sets nothing at the Factory",
+            hint="Give the certificates to those who asked for them; nothing is to be uploaded.",
+        )
     rows = compare(wanted, pki)
     fields = pending(rows)
     if not fields:
         out("already there: the Factory has exactly the certificates of this bundle")
         return _receipt(job, me, "already there", rows)
-    require_untouched(rows, pki, job.request.document)
+    servers = job.request.current_servers if job.request.current_root is not None else None
+    require_untouched(rows, pki, job.request.document, servers)
     _require_latest(job)
     for row in rows:
         out(f"  {row.field}: {row.subject}, serial {row.serial}: {row.verdict.value}")
@@ -229,8 +236,7 @@ def _require_latest(job: _Job) -> None:
 
 def _send(job: _Job, me: User, wanted: Wanted, fields: tuple[str, ...]) -> Receipt:
     """PATCH once; whatever comes back, the Factory is asked what it has now."""
-    everything = set(wanted.single) | ({"ca-crt"} if wanted.device_cas is not None else set())
-    whole = set(fields) == everything
+    whole = set(fields) == wanted.fields
     body = job.bundle.files[PAYLOAD] if whole else part_of(job.bundle.payload, fields)
     answer: Answer | None = None
     trouble: CeremonyError | None = None
