@@ -37,7 +37,7 @@ from ceremony.x509.issuing import issuer_of
 
 STEP: Final = 4000
 JOB: Final = 1000
-AHEAD: Final = 4
+AHEAD: Final = 2
 WORKERS: Final = 2
 
 Tell = Callable[[Progress], None]

@@ -31,7 +31,7 @@ CREATE TABLE devices (
 """
 _INSERT: Final = "INSERT OR IGNORE INTO devices VALUES (?, ?, ?, ?, ?, ?)"
 _COLUMNS: Final = "uuid, serial, key_sha256, not_after, out, line"
-_CACHE_KIB: Final = 48 * 1024
+_CACHE_KIB: Final = 20 * 1024
 # Each row dirties a page of each unique index, at random: small pages, rarely copied back
 # from the log, halve what is written (measured).
 _PAGE_BYTES: Final = 2048

@@ -1,0 +1,116 @@
+"""Any number of rows in constant memory; each with its result; status 3 when one failed."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from tests.devices.conftest import write_csr
+
+UUID = "9b2f3c1e-0000-4000-8000-000000000001"
+
+
+def run(floor: Any, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "ceremony", "devices", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=floor.folder)
+
+
+def results(floor: Any) -> list[dict[str, Any]]:
+    text = (floor.folder / "out.results.jsonl").read_text()
+    return [json.loads(line) for line in text.splitlines()]
+
+
+ISSUE = ("issue", "--ca", "local_ca.pem", "--secret-file", "secret")
+
+
+def test_50_memory_does_not_grow_with_the_number_of_rows(floor: Any) -> None:
+    """Both runs are long enough to fill every queue; a row is over 3 kB."""
+    program = (
+        "import resource, sys\n"
+        "from ceremony.offline.cli import main\n"
+        "try:\n    main()\n"
+        "except SystemExit:\n    pass\n"
+        "for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN):\n"
+        "    print(resource.getrusage(who).ru_maxrss)\n"
+    )
+    peaks = []
+    for count in (12_000, 24_000):
+        command = [sys.executable, "-c", program, "devices", *ISSUE]
+        command += ["--count", str(count), "--out", f"{count}.jsonl"]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=floor.folder)
+        peaks.append([int(line) // 1024 for line in done.stdout.split()[1:]])
+    # Kept in memory, the rows between would be 40 MB.
+    assert peaks[1][0] < peaks[0][0] + 20
+    assert peaks[1][1] < peaks[0][1] + 20
+    assert max(peaks[1]) < 200
+
+
+def test_50_each_row_has_its_result_and_the_exit_status_is_3(floor: Any, tmp_path: Path) -> None:
+    source = tmp_path / "csrs"
+    source.mkdir()
+    (source / "good.csr").write_bytes(write_csr(UUID))
+    (source / "bad\x1b[31m.csr").write_bytes(b"not a CSR")
+    done = run(floor, *ISSUE, "--csr-dir", str(source), "--out", "out.jsonl", "--json")
+    assert done.returncode == 3, done.stderr
+    told = json.loads(done.stdout)
+    assert (told["issued"], told["refused"]) == (1, 1)
+    assert "1 rows were refused" in done.stderr
+    rows = results(floor)
+    assert [row["result"] for row in rows] == ["refused", "issued"]
+    assert "\x1b" not in rows[0]["source"] + done.stderr
+    assert run(floor, *ISSUE, "--csr-dir", str(source), "--out", "out.jsonl").returncode == 3
+
+
+def test_a_whole_day_at_the_command_line(floor: Any) -> None:
+    done = run(floor, *ISSUE, "--uuid", UUID, "--out", "devices")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"{floor.folder}/devices\n"
+    listed = run(floor, "list", "--ca", "local_ca.pem", "--json")
+    (device,) = json.loads(listed.stdout)["devices"]
+    assert device["uuid"] == UUID
+    found = run(floor, "find", "--ca", "local_ca.pem", device["serial"])
+    assert found.stdout.startswith(UUID)
+    assert "batch 1" in run(floor, "list", "--ca", "local_ca.pem").stderr
+    missing = run(floor, "find", "--ca", "local_ca.pem", "nobody")
+    assert missing.returncode == 3
+    assert "devices.not_found" in missing.stderr
+    assert run(floor, "list", "--ledger", "none").returncode == 5
+
+
+def test_what_is_asked_for_must_be_clear(floor: Any) -> None:
+    for wrong in (
+        (),
+        ("--count", "1", "--uuid", UUID),
+        ("--count", "1", "--uuids", "x"),
+        ("--count", "0"),
+        ("--count", "1", "--hardware-id", "x"),
+    ):
+        assert run(floor, *ISSUE, "--out", "o.jsonl", *wrong).returncode == 2
+    (floor.folder / "secret").chmod(0o644)
+    done = run(floor, *ISSUE, "--count", "1", "--out", "o.jsonl")
+    assert "devices.secret_file" in done.stderr
+    (floor.folder / "secret").chmod(0o600)
+    (floor.folder / "secret").write_text("wrong\n")
+    done = run(floor, *ISSUE, "--count", "1", "--out", "o.jsonl")
+    assert done.returncode == 4
+    assert "file.passphrase_wrong" in done.stderr
+    assert "wrong\n" not in done.stderr
+    (floor.folder / "local_ca.key").unlink()
+    assert "devices.key_missing" in run(floor, *ISSUE, "--count", "1", "--out", "o.jsonl").stderr
+
+
+def test_uuids_from_standard_input(floor: Any) -> None:
+    command = [sys.executable, "-m", "ceremony", "devices", *ISSUE, "--uuids", "-"]
+    done = subprocess.run(
+        [*command, "--out", "out.jsonl"],
+        input=f"{UUID}\nrubbish\n",
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=floor.folder,
+    )
+    assert done.returncode == 3
+    rows = results(floor)
+    assert [row.get("code", "") for row in rows] == ["", "device.uuid"]
+    assert rows[1]["source"] == "-:2"
