@@ -44,6 +44,7 @@ class Person:
         self.passphrases: dict[str, str] = {}
         self._papers = papers
         self._before = before
+        self._typed = False
 
     def go(self, *, until: str, timeout_s: float = 120) -> str:
         """Answers screens until one shows `until`."""
@@ -54,6 +55,7 @@ class Person:
             if until in screen or self.terminal.ended():
                 return screen
             last = screen
+            self._typed = False
             if not self._before(screen):
                 self._answer(screen)
         raise AssertionError(f"{until!r} did not come; last seen:\n{self.terminal.screen()}")
@@ -65,7 +67,8 @@ class Person:
             time.sleep(0.06)
             screen = self.terminal.screen()
             steady = _still(screen) == _still(before)
-            moved = _still(screen) != _still(last) or time.monotonic() - began > 15
+            seen = _frame if self._typed else _still
+            moved = seen(screen) != seen(last) or time.monotonic() - began > 15
             if steady and moved and screen.strip():
                 return screen
             if self.terminal.ended():
@@ -115,6 +118,7 @@ class Person:
         self.terminal.keys("Enter")
 
     def _fill(self, *texts: str) -> None:
+        self._typed = True
         for text in texts:
             self.terminal.type(text)
             self.terminal.keys("Enter")
@@ -128,6 +132,7 @@ class Person:
             paper = self.upload
         grid = [line for line in screen.splitlines() if _ROW.match(line)]
         places = _PLACE.findall("\n".join(grid))
+        self._typed = True
         self.terminal.type(" ".join(paper[place] for place in places))
         self.terminal.keys("Enter")
 
@@ -140,6 +145,12 @@ class Person:
 
 def _still(screen: str) -> str:
     return re.sub(r"\d\d:\d\d:\d\d", "", screen)
+
+
+def _frame(screen: str) -> str:
+    """Head of the record, step, turn and title: what changes when an answer was taken."""
+    lines = _still(screen).splitlines()
+    return "\n".join([*lines[:3], title_of(screen)])
 
 
 def title_of(screen: str) -> str:
