@@ -8,6 +8,7 @@ from ceremony.bundle.writing import make_folder
 from ceremony.config import Curve, LocalCa
 from ceremony.core.findings import errors, warnings
 from ceremony.core.fingerprints import Fingerprint
+from ceremony.core.ports import KeyStore
 from ceremony.core.text import show
 from ceremony.core.typeback import Policy
 from ceremony.errors import MediaError, VerificationError
@@ -87,10 +88,19 @@ def _on_token(room: Room, ca: LocalCa) -> Flow[None]:
     with store:
         note_store(room, Step.LOCAL_CAS, store, ca.name)
         yield from log_in(room, Step.LOCAL_CAS, store, "root" if ca.token is None else ca.name)
-        index = room.plan.local_ca.index(ca)
-        key_id = f"{0x10 + index:02x}"
+        key_id = _key_id(room, store, ca)
         label = f"local-ca-{ca.name}"[:32]
         yield from make_key(room, Step.LOCAL_CAS, store, ca.name, label, key_id, Curve.P256)
+
+
+def _key_id(room: Room, store: KeyStore, ca: LocalCa) -> str:
+    """The CKA_ID that was intended, else the first free one from 10 on."""
+    intent = room.find("intent", f"key/{ca.name}")
+    if intent is not None:
+        return str(intent.data["key_id"])
+    held = store.keys()
+    taken = {key.key_id for key in held}
+    return next(free for number in range(0x10, 0x100) if (free := f"{number:02x}") not in taken)
 
 
 def _from_csr(room: Room, ca: LocalCa) -> Flow[None]:

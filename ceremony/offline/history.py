@@ -29,6 +29,7 @@ def command(directory: Path | None, as_json: bool) -> None:
             click.echo(f"  cannot be read: {row['problem']}")
         else:
             click.echo(f"  head {row['head']}  exceptions {row['exceptions']}")
+            click.echo(f"  after {row['previous_head'] or 'none on this laptop'}")
 
 
 def _row(held: Held) -> dict[str, object]:

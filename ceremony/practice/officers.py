@@ -73,6 +73,7 @@ class Papers:
         phrases: of officers A and B.
         passphrases: of key files, by name, as copied from the screen.
         clone: does the vendor's clone procedure.
+        texts: what is typed into the form with that key, where this run has its own.
     """
 
     words: dict[str, Fingerprint]
@@ -80,6 +81,7 @@ class Papers:
     phrases: Mapping[str, Secret]
     passphrases: dict[str, Secret] = field(default_factory=dict)
     clone: Callable[[], None] = lambda: None
+    texts: dict[str, Mapping[str, str]] = field(default_factory=dict)
 
     def passphrase(self, name: str) -> Secret | None:
         """Of the key file of that name, whole; None where it was never shown."""
@@ -116,7 +118,7 @@ class ScriptedOfficers:
             case Choose():
                 return Chosen(value=_CHOICES.get(prompt.key, prompt.options[0].value))
             case EnterText():
-                return Entered(values=_TEXTS[prompt.key])
+                return Entered(values={**_TEXTS, **self.papers.texts}[prompt.key])
             case EnterSecret():
                 return SecretEntered(secret=self._secret(prompt.key))
             case TypeBack():

@@ -8,6 +8,7 @@ import msgspec
 import tomli_w
 
 from ceremony.config import REHEARSAL_PREFIX, Kind, LocalCa, Plan, PlanFile, Token, parse
+from ceremony.kinds import facts_of
 
 _LONGEST = 54
 
@@ -27,6 +28,8 @@ def substitute(
     kind: Kind,
     token: Token | None,
     backup: Token | None = None,
+    number: int = 1,
+    acts_on: str | None = None,
 ) -> Substituted:
     """The plan for a rehearsal in `directory`.
 
@@ -37,6 +40,8 @@ def substitute(
         kind: what is rehearsed.
         token: the practice token; None rehearses with encrypted files.
         backup: the practice token that a vendor's backup is proven on.
+        number: of the run; makes names that are made up, and the plan itself, its own.
+        acts_on: serial of the device CA that a CRL is rehearsed on.
     """
     factory = rehearsal_name(plan.factory)
     told = [
@@ -46,15 +51,23 @@ def substitute(
     ]
     if backup is not None and plan.root.backup.method != "none":
         told.append(f"backup of the root key: -> a clone, practice token {backup.serial}")
-    local = tuple(_local(ca, token, told) for ca in plan.local_ca)
     document = _builtins(plan)
+    if kind is not plan.kind:
+        told.append(f"kind: {plan.kind.value} -> {kind.value}")
+        document |= _of_another_kind(kind, token, number)
+        local: list[dict[str, Any]] = document["local_ca"]
+    else:
+        local = [_builtins(_local(ca, token, told)) for ca in plan.local_ca]
+    if acts_on is not None:
+        told.append(f"device CA: -> serial {acts_on}")
+        document["device_ca"] = [{"serial": acts_on}]
     document |= {
         "factory": factory,
         "kind": kind.value,
         "rehearsal": True,
         "online": {"api": api},
         "root": _root(plan, token, backup),
-        "local_ca": [_builtins(ca) for ca in local],
+        "local_ca": local,
         "media": {
             "csr_in": str(directory / "usb-in"),
             "signed_out": str(directory / "usb-out"),
@@ -62,9 +75,25 @@ def substitute(
             "custody": str(directory / "custody"),
         },
     }
-    header = "# The plan of a rehearsal. Nothing it makes can be used on a real Factory.\n\n"
+    header = "# The plan of a rehearsal. Nothing it makes can be used on a real Factory.\n"
+    header += f"# Run {number} in its folder.\n\n"
     raw = header + tomli_w.dumps(document)
     return Substituted(plan_file=parse(raw.encode()), told=tuple(told))
+
+
+def _of_another_kind(kind: Kind, token: Token | None, number: int) -> dict[str, Any]:
+    """What a plan of this kind needs and the user's own, of another kind, does not say."""
+    facts = facts_of(kind)
+    ca: dict[str, Any] = {"name": "line-1" if facts.makes_root else f"added-{number}"}
+    if token is not None and not facts.makes_root:
+        ca |= {"key_store": "token", "on_root_token": True}
+    asked = {"name": f"asked-{number}", "profile": "device-ca"}
+    return {
+        "requests": [slot.value for slot in facts.usual],
+        "local_ca": [ca] if facts.makes_local_cas else [],
+        "device_ca": [],
+        "sign_csr": [asked] if kind is Kind.SIGN_CSR else [],
+    }
 
 
 def rehearsal_name(factory: str) -> str:

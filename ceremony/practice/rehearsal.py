@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -20,22 +21,30 @@ from ceremony.documents.script import script
 from ceremony.documents.sheet import words_sheet
 from ceremony.documents.text import render_text
 from ceremony.errors import ExitStatus, KeyStoreError
-from ceremony.flow.keystores import find_key
 from ceremony.flow.passphrases import normal
 from ceremony.keys.file import FileKeyStore
 from ceremony.keys.token import open_token
+from ceremony.kinds import facts_of
 from ceremony.offline.running import hold
+from ceremony.offline.store import ceremonies
 from ceremony.online.fetch import fetch
 from ceremony.online.login import read_login
 from ceremony.online.upload import upload
 from ceremony.practice.backup_token import clone, planned_backup
-from ceremony.practice.device import make_device, request_root
 from ceremony.practice.factory import PracticeFactory
+from ceremony.practice.fleet import Fleet
 from ceremony.practice.officers import Papers, ScriptedOfficers
 from ceremony.practice.plans import rehearsal_name, substitute
+from ceremony.practice.runs import (
+    FetchClock,
+    Run,
+    read_passphrases,
+    this_run,
+    write_passphrases,
+)
 from ceremony.practice.softhsm import create_token, find_module
 from ceremony.practice.store import write_private
-from ceremony.x509.certificate import read_certificate
+from ceremony.x509.certificate import Certificate, read_certificate
 
 _PAPERS = (
     ("script.txt", "the approved script, with the plan's words"),
@@ -88,24 +97,74 @@ class Rehearsal:
         self._began = time.monotonic()
 
     def run(self) -> int:
-        """Fetch, ceremony, upload, a device's first request."""
+        """Fetch, ceremony, upload, and what devices get at the gateway.
+
+        A later kind on an empty practice Factory is rehearsed after a first ceremony.
+        """
         for name in ("usb-in", "usb-out", "evidence", "custody", "state", "online", "paper"):
             (self._directory / name).mkdir(mode=0o700, exist_ok=True)
         own = config.load(self._options.plan).plan
+        kind = config.Kind(self._options.kind or own.kind.value)
         with self._factory(own) as factory:
             # The plan names the port, and a resumed rehearsal has the same plan.
             self._port_file.write_text(f"{urlsplit(factory.url).port}\n")
             self._tell(f"practice Factory of {factory.factory} at {factory.url}")
-            plan_file, pin = self._plan(own, factory)
-            request = self._fetch(plan_file, factory)
-            papers = self._papers(plan_file, request, pin)
-            status = self._hold(plan_file, papers)
-            if status not in {ExitStatus.DONE, ExitStatus.EXCEPTIONS}:
-                return status
-            upload = self._upload(factory)
-            self._device(plan_file, factory, upload, papers)
-        self._summary(upload)
+            rooted = factory.store.certs is not None
+            if not rooted and not facts_of(kind).makes_root:
+                say(f"  note      there is no root yet: a first ceremony before {kind.value}")
+                status = self._hold_run(own, config.Kind.CREATE, factory)
+                if status not in {ExitStatus.DONE, ExitStatus.EXCEPTIONS}:
+                    return status
+            elif rooted and facts_of(kind).makes_root and this_run(self._directory).number > 1:
+                return self._again(factory)
+            return self._hold_run(own, kind, factory)
+
+    def _hold_run(self, own: config.Plan, kind: config.Kind, factory: PracticeFactory) -> int:
+        run = this_run(self._directory)
+        plan_file, pin = self._plan(run, own, kind, factory)
+        request = self._fetch(run, plan_file, factory)
+        papers = self._papers(plan_file, request, pin)
+        status = self._hold(run, plan_file, papers)
+        if status not in {ExitStatus.DONE, ExitStatus.EXCEPTIONS}:
+            return status
+        bundle = run.upload(plan_file.fingerprint.hex)
+        kind = plan_file.plan.kind
+        acted_on = self._acted_on(plan_file.plan, bundle, request)
+        if facts_of(kind).fields:
+            self._upload(bundle, factory)
+        fleet = self._fleet(factory, papers)
+        fleet.after(kind, acted_on, bundle / "factory_ca.pem", run.number)
+        run.finish()
+        self._summary(bundle)
         return status
+
+    def _again(self, factory: PracticeFactory) -> int:
+        """A first ceremony can be held once; its device can ask again."""
+        say("  note      this practice Factory has its root: a root is set once. Rehearse what")
+        say("            comes later: --kind add-device-ca, rotate-tls, disable-device-ca ...")
+        first = Run(directory=self._directory, number=1)
+        bundle = first.upload(config.load(first.plan).fingerprint.hex)
+        papers = Papers(words={}, pin=Secret("0"), phrases=_PHRASES)
+        fleet = self._fleet(factory, papers)
+        fleet.after(config.Kind.ROTATE_TLS, None, bundle / "factory_ca.pem", 0)
+        self._summary(bundle)
+        return ExitStatus.DONE
+
+    def _fleet(self, factory: PracticeFactory, papers: Papers) -> Fleet:
+        return Fleet(
+            self._directory, factory, lambda name: self._ca_store(name, papers), self._tell
+        )
+
+    def _acted_on(
+        self, plan: config.Plan, bundle: Path, request: RequestBundle
+    ) -> Certificate | None:
+        """The device CA that was made, or that the CRL is about."""
+        for ca in plan.local_ca[:1]:
+            path = bundle / f"local_ca-{ca.name}.pem"
+            return read_certificate(path.read_bytes(), path.name)
+        serials = {ca.serial for ca in plan.device_ca}
+        found = (ca for ca in request.current_device_cas if str(ca.serial) in serials)
+        return next(found, None)
 
     def _factory(self, plan: config.Plan) -> PracticeFactory:
         folder = self._directory / "factory"
@@ -118,20 +177,31 @@ class Rehearsal:
             port=int(self._port_file.read_text()) if self._port_file.exists() else 0,
         )
 
-    def _plan(self, own: config.Plan, factory: PracticeFactory) -> tuple[config.PlanFile, Secret]:
-        path = self._directory / "plan.toml"
+    def _plan(
+        self, run: Run, own: config.Plan, kind: config.Kind, factory: PracticeFactory
+    ) -> tuple[config.PlanFile, Secret]:
         pin_file = self._directory / "paper" / "token-pin.txt"
-        if path.exists():
-            return config.load(path), Secret(pin_file.read_text().strip())
-        pin = Secret("".join(str(secrets.randbelow(10)) for _ in range(8)))
-        write_private(pin_file, f"{pin.reveal()}\n".encode())
-        kind = config.Kind(self._options.kind or own.kind.value)
-        token = self._token(pin)
-        backup = planned_backup(token) if token is not None else None
-        substituted = substitute(own, self._directory, factory.url, kind, token, backup)
+        if run.plan.exists():
+            return config.load(run.plan), Secret(pin_file.read_text().strip())
+        if run.number == 1:
+            pin = Secret("".join(str(secrets.randbelow(10)) for _ in range(8)))
+            write_private(pin_file, f"{pin.reveal()}\n".encode())
+            token = self._token(pin)
+            backup = planned_backup(token) if token is not None else None
+        else:
+            pin = Secret(pin_file.read_text().strip())
+            root = config.load(Run(directory=self._directory, number=1).plan).plan.root
+            token, backup = root.token, root.backup.token
+        acts_on = None
+        if facts_of(kind).reason is not None:
+            papers = Papers(words={}, pin=pin, phrases=_PHRASES)
+            acts_on = str(self._fleet(factory, papers).target(kind).serial)
+        substituted = substitute(
+            own, self._directory, factory.url, kind, token, backup, run.number, acts_on
+        )
         for line in substituted.told:
             say(f"  replaced  {line}")
-        write_private(path, substituted.plan_file.raw)
+        write_private(run.plan, substituted.plan_file.raw)
         return substituted.plan_file, pin
 
     def _token(self, pin: Secret) -> config.Token | None:
@@ -143,17 +213,21 @@ class Rehearsal:
         so_pin = Secret("".join(str(secrets.randbelow(10)) for _ in range(8)))
         return create_token(self._directory / "token", "practice root", so_pin, pin)
 
-    def _fetch(self, plan_file: config.PlanFile, factory: PracticeFactory) -> RequestBundle:
-        there = sorted((self._directory / "usb-in").glob("*-request-*/"))
-        if there:
-            self._tell(f"going on with {there[-1].name}")
-            return read_request(there[-1])
+    def _fetch(
+        self, run: Run, plan_file: config.PlanFile, factory: PracticeFactory
+    ) -> RequestBundle:
+        there = run.request(plan_file.fingerprint.hex)
+        if there is not None:
+            self._tell(f"going on with {there.name}")
+            return read_request(there)
+        usb_in = self._directory / "usb-in"
         path = fetch(
             plan_file,
-            self._directory / "usb-in",
+            usb_in,
             login=read_login(factory.token_file),
             state=self._directory / "online",
             confirm=lambda _: plan_file.plan.factory,
+            clock=FetchClock(usb_in),
         )
         self._tell(f"online machine: fetched {path.name}")
         return read_request(path)
@@ -182,7 +256,21 @@ class Rehearsal:
             pin=pin,
             phrases=_PHRASES,
             clone=lambda: self._clone(plan_file.plan.root),
+            passphrases=read_passphrases(self._directory),
+            texts=self._texts(plan_file.plan),
         )
+
+    def _texts(self, plan: config.Plan) -> dict[str, Mapping[str, str]]:
+        texts: dict[str, Mapping[str, str]] = {
+            "open.place": {
+                "place": "practice room",
+                "purpose": f"rehearsal of {plan.kind.value}",
+                "approval": "REHEARSAL-1",
+            }
+        }
+        for ca in plan.device_ca:
+            texts["sign.serial"] = {"serial": str(ca.serial)}
+        return texts
 
     def _clone(self, root: config.Root) -> None:
         if root.token is not None and root.backup.token is not None:
@@ -195,10 +283,15 @@ class Rehearsal:
         line = shlex.join([*command, str(self._directory)])
         return f"The practice vendor's clone procedure, in another window:\n\n{line}\n".encode()
 
-    def _hold(self, plan_file: config.PlanFile, papers: Papers) -> int:
+    def _hold(self, run: Run, plan_file: config.PlanFile, papers: Papers) -> int:
         state = self._directory / "state"
+        if self._held(plan_file):
+            self._tell("going on after the ceremony, which is closed")
+            return ExitStatus.DONE
         if self._options.auto:
-            return hold(plan_file, state, ScriptedOfficers(papers))
+            status = hold(plan_file, state, ScriptedOfficers(papers))
+            write_passphrases(self._directory, papers.passphrases)
+            return status
         folder = self._directory / "paper"
         say("")
         say("  The papers on the table (open them in another window, or print them):")
@@ -209,13 +302,18 @@ class Rehearsal:
             say("  Press Enter to open the wizard.")
             sys.stdin.readline()
         command = [sys.executable, "-I", "-m", "ceremony", "run"]
-        command += [str(self._directory / "plan.toml"), "--dir", str(state)]
+        command += [str(run.plan), "--dir", str(state)]
         return subprocess.run(
             [*command, "--plain"] if self._options.plain else command, check=False
         ).returncode
 
-    def _upload(self, factory: PracticeFactory) -> Path:
-        bundle = max((self._directory / "usb-out").glob("*-upload-*/"))
+    def _held(self, plan_file: config.PlanFile) -> bool:
+        """Whether this run's ceremony reached its end before something after it was cut off."""
+        wanted = plan_file.fingerprint.hex
+        held = ceremonies(self._directory / "state")
+        return any(one.finished and one.plan_sha256 == wanted for one in held)
+
+    def _upload(self, bundle: Path, factory: PracticeFactory) -> None:
         evidence = self._directory / "evidence" / bundle.name.replace("-upload-", "-evidence-")
         paper = (evidence / "upload-fingerprint.txt").read_text().splitlines()
         words = " ".join(word for line in paper[3:] for word in line.split()[2:])
@@ -226,58 +324,34 @@ class Rehearsal:
             expect=Fingerprint.from_words(words),
         )
         self._tell(f"online machine: {receipt}")
-        return bundle
 
-    def _device(
-        self,
-        plan_file: config.PlanFile,
-        factory: PracticeFactory,
-        bundle: Path,
-        papers: Papers,
-    ) -> None:
-        if not plan_file.plan.local_ca:
-            return
-        ca = plan_file.plan.local_ca[0]
-        certificate = read_certificate((bundle / f"local_ca-{ca.name}.pem").read_bytes(), ca.name)
-        with self._ca_store(plan_file, ca, papers) as store:
-            key = find_key(store.keys(), certificate.spki, ca.name)
-            uuid = make_device(
-                self._directory,
-                ca_certificate=certificate,
-                sign=lambda tbs: store.sign(key, tbs),
-                factory=plan_file.plan.factory,
-            )
-        host, port = factory.gateway_address
-        document = request_root(
-            self._directory, bundle / "factory_ca.pem", host, port, factory.gateway_name
-        )
-        self._tell(
-            f"device {uuid} (CA {ca.name}): GET /repo/1.root.json over mutual TLS: 200, "
-            f"{len(document)} members"
-        )
-
-    def _ca_store(self, plan_file: config.PlanFile, ca: config.LocalCa, papers: Papers) -> KeyStore:
-        if ca.key_store == "token":
-            token = ca.token or plan_file.plan.root.token
-            if token is None:
-                raise LookupError(ca.name)
-            store: KeyStore = open_token(token, timeout_s=60, generate_timeout_s=60)
-            store.login(papers.pin)
-            return store
-        folder = max((self._directory / "custody").glob(f"*-key-{ca.name}-*/"))
-        file_store = FileKeyStore(folder / f"local_ca-{ca.name}.key")
+    def _ca_store(self, name: str, papers: Papers) -> KeyStore:
+        """The opened key store of a local CA: its file in custody, else the practice token."""
+        in_custody = sorted((self._directory / "custody").glob(f"*-key-{name}-*/"))
+        if not in_custody:
+            return self._token_store(name)
+        file_store = FileKeyStore(in_custody[-1] / f"local_ca-{name}.key")
         while True:
-            secret = papers.passphrase(ca.name) or Secret(
-                getpass.getpass(f"  Passphrase of the {ca.name} key, from your paper: ")
+            secret = papers.passphrase(name) or Secret(
+                getpass.getpass(f"  Passphrase of the {name} key, from your paper: ")
             )
             try:
                 file_store.login(normal(secret))
             except KeyStoreError as exc:
-                if papers.passphrase(ca.name) or exc.code != "file.passphrase_wrong":
+                if papers.passphrase(name) or exc.code != "file.passphrase_wrong":
                     raise
                 say(f"  {exc.message}")
             else:
                 return file_store
+
+    def _token_store(self, name: str) -> KeyStore:
+        token = config.load(Run(directory=self._directory, number=1).plan).plan.root.token
+        if token is None:
+            raise LookupError(name)
+        store: KeyStore = open_token(token, timeout_s=60, generate_timeout_s=60)
+        pin_file = self._directory / "paper" / "token-pin.txt"
+        store.login(Secret(pin_file.read_text().strip()))
+        return store
 
     def _summary(self, bundle: Path) -> None:
         self._tell("done")

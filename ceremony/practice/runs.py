@@ -1,0 +1,109 @@
+"""The runs of one rehearsal folder: a year of ceremonies over one practice Factory.
+
+The first run's plan is ``plan.toml``, the n-th ``plan-<n>.toml``; a run that reached its end
+leaves ``paper/run-<n>.done``. Bundles are found by the fingerprint of the plan in them.
+"""
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from ceremony.bundle.request import DOCUMENT
+from ceremony.core.secret import Secret
+from ceremony.practice.store import write_private
+
+_PASSPHRASES = "passphrases.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One run.
+
+    Attributes:
+        number: from 1.
+    """
+
+    directory: Path
+    number: int
+
+    @property
+    def plan(self) -> Path:
+        """Where its plan is, or will be."""
+        name = "plan.toml" if self.number == 1 else f"plan-{self.number}.toml"
+        return self.directory / name
+
+    @property
+    def done(self) -> bool:
+        """Whether it reached its end."""
+        return self._marker.exists()
+
+    def finish(self) -> None:
+        """Marks it as done."""
+        write_private(self._marker, b"")
+
+    @property
+    def _marker(self) -> Path:
+        return self.directory / "paper" / f"run-{self.number}.done"
+
+    def request(self, plan_sha256: str) -> Path | None:
+        """The request bundle that was fetched with that plan."""
+        return self._find("usb-in", DOCUMENT, plan_sha256)
+
+    def upload(self, plan_sha256: str) -> Path:
+        """The upload bundle of the ceremony held with that plan.
+
+        Raises:
+            LookupError: there is none.
+        """
+        found = self._find("usb-out", "manifest.json", plan_sha256)
+        if found is None:
+            raise LookupError("the ceremony wrote no upload bundle")
+        return found
+
+    def _find(self, stick: str, document: str, plan_sha256: str) -> Path | None:
+        for path in sorted((self.directory / stick).glob(f"*/{document}")):
+            if json.loads(path.read_bytes())["plan_sha256"] == plan_sha256:
+                return path.parent
+        return None
+
+
+def this_run(directory: Path) -> Run:
+    """The run that is not finished, else a new one."""
+    number = 1
+    while (run := Run(directory=directory, number=number)).done:
+        number += 1
+    return run
+
+
+class FetchClock:
+    """The present; or the first minute after the last fetch, as bundles are named by the minute.
+
+    People fetch once a year, rehearsals several times a minute.
+    """
+
+    def __init__(self, usb_in: Path) -> None:
+        self._usb_in = usb_in
+
+    def now(self) -> datetime:
+        """Aware, UTC, whole seconds."""
+        at = datetime.now(UTC).replace(microsecond=0)
+        for path in self._usb_in.glob("*-request-*/"):
+            day, minute = path.name.split("-")[-2:]
+            last = datetime.strptime(f"{day}{minute}+0000", "%Y%m%d%H%M%z")
+            at = max(at, last + timedelta(minutes=1))
+        return at
+
+
+def read_passphrases(directory: Path) -> dict[str, Secret]:
+    """What scripted officers copied to paper in earlier runs."""
+    path = directory / "paper" / _PASSPHRASES
+    if not path.exists():
+        return {}
+    return {name: Secret(text) for name, text in json.loads(path.read_bytes()).items()}
+
+
+def write_passphrases(directory: Path, passphrases: dict[str, Secret]) -> None:
+    """Keeps the officers' papers of a practice run."""
+    known = {name: secret.reveal() for name, secret in passphrases.items()}
+    write_private(directory / "paper" / _PASSPHRASES, json.dumps(known).encode())
