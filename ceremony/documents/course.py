@@ -91,6 +91,17 @@ def _pause(entry: Entry) -> str:
     return f"Paused: {entry.typed('why')}" + (f"; in the room: {stays}" if stays else "")
 
 
+def _stick(entry: Entry) -> str:
+    name = show(entry.line.key)
+    if entry.text("kind") != "stick":
+        return f"{name} is the folder {entry.text('path')}"
+    serial = entry.text("serial") or "not told"
+    return (
+        f"Stick {name}: {entry.text('model')}, serial {serial}, {entry.text('fstype')}, "
+        f"{entry.text('mounted')}"
+    )
+
+
 def _findings(entry: Entry) -> str:
     where = entry.text("where") or show(entry.line.key)
     why = entry.typed("why")
@@ -114,6 +125,8 @@ _SENTENCES: Mapping[str, Callable[[Entry], str]] = {
     "backup-check": lambda e: (
         f"Backup of the root key proven: {e.typed('where')} signed a challenge, before {e.names()}"
     ),
+    "stick": _stick,
+    "pulled": lambda e: f"Stick {e.text('role')} " + ("stays in" if e.flag("stays") else "pulled"),
     "fence": lambda e: f"FENCE {show(e.line.key)} passed by {e.names()}",
     "token": _token,
     "new-pin": lambda e: f"New PIN set on token {e.text('serial')}",

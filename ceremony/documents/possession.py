@@ -21,6 +21,33 @@ def backups(entries: Entries) -> tuple[Block, ...]:
     )
 
 
+def sticks(entries: Entries) -> tuple[Block, ...]:
+    """What carried data in and out, as the system told of it."""
+    return tuple(_stick(entries, entry) for entry in entries.all("stick"))
+
+
+def _stick(entries: Entries, entry: Entry) -> Facts:
+    rows = [("Used at", f"{entry.text('path')}, {entry.line.at}")]
+    if entry.text("kind") == "stick":
+        rows += [
+            ("Model", entry.text("model")),
+            ("Serial number", entry.text("serial") or "not told"),
+            ("Label", entry.text("label") or "none"),
+            ("File system, mounted", f"{entry.text('fstype')}, {entry.text('mounted')}"),
+            ("Pulled", _pulled(entries, entry.text("mark"))),
+        ]
+    else:
+        rows.append(("Medium", "a folder of the laptop"))
+    return Facts(caption=f"Stick {show(entry.line.key)}", rows=tuple(rows))
+
+
+def _pulled(entries: Entries, mark: str) -> str:
+    found = entries.find("pulled", mark)
+    if found is None:
+        return "not on record"
+    return "it stayed in" if found.flag("stays") else found.line.at
+
+
 def _proof(entry: Entry) -> Facts:
     return Facts(
         caption=f"Backup {show(entry.line.key)}",

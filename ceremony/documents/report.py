@@ -25,7 +25,7 @@ from ceremony.documents.model import (
     Table,
     Tone,
 )
-from ceremony.documents.possession import backups
+from ceremony.documents.possession import backups, sticks
 from ceremony.documents.script import backup_notice, plan_rows
 from ceremony.documents.statements import missing, statements
 from ceremony.record.chain import Line
@@ -63,6 +63,7 @@ def report(
             *fences(entries),
             *exceptions(entries),
             *hardware(entries),
+            *sticks(entries),
             *preflights(entries),
             *request(entries),
             *keys(entries),

@@ -95,8 +95,11 @@ def _unchecked(entries: Entries) -> tuple[tuple[str, str], ...]:
     rows = [
         ("The platform", "Whether it accepted the certificates: the receipt of the upload tells."),
         ("Rooms and bags", "Access to the room, cameras, bag numbers: on the script only."),
-        ("Sticks", "Told apart by path, not by their electronics."),
     ]
+    folders = [e.line.key for e in entries.all("stick") if e.text("kind") != "stick"]
+    if folders:
+        named = ", ".join(dict.fromkeys(show(name) for name in folders))
+        rows.append(("Sticks", f"Folders of the laptop stood for them: {named}."))
     backup = entries.find("backup")
     proven = entries.find("backup-check") is not None
     if backup is not None and backup.text("method") == "vendor" and not proven:

@@ -23,6 +23,7 @@ from ceremony.flow.keystores import log_in, note_store
 from ceremony.flow.officers import check_network
 from ceremony.flow.prompts import Acknowledge, EnterText, Facts, Field, Step, Text, Tone
 from ceremony.flow.room import Room
+from ceremony.flow.sticks import KEYS, pull
 from ceremony.record.chain import sha256_hex
 
 _CAP = 64 * 1024
@@ -72,6 +73,7 @@ def copies(room: Room, key: Path, certificate: Path, spki: bytes) -> Flow[None]:
             yield from prove_file(
                 room, Step.EXPORT, Path(str(line.data["path"])) / key.name, spki, name, medium
             )
+        yield from pull(room, Step.EXPORT, KEYS)
 
 
 def copy_name(number: int) -> str:

@@ -23,6 +23,7 @@ from ceremony.flow.issuing import FOLDER as CERTIFICATES
 from ceremony.flow.prompts import Facts, Finished, PickPath, Print, Step, Text, Tone, Working
 from ceremony.flow.room import Room
 from ceremony.flow.root import NAME as ROOT
+from ceremony.flow.sticks import EVIDENCE, keep, refuse_wrong
 from ceremony.flow.work import Work
 from ceremony.kinds import facts_of
 from ceremony.record.journal import NAME as RECORD
@@ -47,6 +48,14 @@ def close(room: Room, work: Work) -> Flow[None]:
         if not parent.is_dir():
             problem = "That is not a folder."
             continue
+        try:
+            refuse_wrong(room, EVIDENCE, path)
+        except MediaError as exc:
+            if not room.record.closed:
+                room.refused(Step.CLOSE, exc)
+            problem = f"{exc} {exc.hint}"
+            continue
+        keep(room, Step.CLOSE, EVIDENCE, path)
         if not room.record.closed:
             _close(room, upload)
         yield Working(step=Step.CLOSE, title="Writing the evidence and reading it back")

@@ -9,6 +9,7 @@ from ceremony.errors import MediaError
 from ceremony.flow.asking import Flow, enter, pick
 from ceremony.flow.prompts import EnterText, Field, PickPath, Step, Text, Working
 from ceremony.flow.room import Room
+from ceremony.flow.sticks import KEYS, keep, refuse_wrong
 from ceremony.record.chain import Line, sha256_hex
 
 
@@ -30,6 +31,7 @@ def hand_over(
         path = yield from pick(_stick(room, name, folder, problem))
         yield Working(step=Step.EXPORT, title="Writing the stick and reading it back")
         try:
+            refuse_wrong(room, KEYS, path)
             _refuse_taken(room, path, taken)
             target = Path(path) / folder
             if not target.exists():
@@ -39,6 +41,7 @@ def hand_over(
         except MediaError as exc:
             room.refused(Step.EXPORT, exc)
             problem = f"{exc} {exc.hint}"
+    keep(room, Step.EXPORT, KEYS, path)
     return room.append(
         Step.EXPORT,
         "custody",

@@ -35,6 +35,8 @@ from ceremony.flow.room import Room
 from ceremony.flow.root import FILE as ROOT_FILE
 from ceremony.flow.root import KEYS
 from ceremony.flow.root import NAME as ROOT
+from ceremony.flow.sticks import KEYS as KEY_STICK
+from ceremony.flow.sticks import SIGNED_OUT, keep, pull, refuse_wrong
 from ceremony.flow.words import type_back
 from ceremony.flow.work import Work
 from ceremony.kinds import facts_of
@@ -48,6 +50,7 @@ def export(room: Room, work: Work) -> Flow[None]:
     """The upload bundle, read back and proven on paper; then the keys that leave in files."""
     yield from fence(room, "export", Step.EXPORT, "Fence: export", _what_leaves(room, work))
     work.upload = yield from _upload(room, work)
+    yield from pull(room, Step.EXPORT, SIGNED_OUT)
     yield from _custody(room)
 
 
@@ -57,6 +60,7 @@ def _custody(room: Room) -> Flow[None]:
         if ca.key_store == "file" and not room.has("custody", ca.name):
             certificate = certificates / f"local_ca-{ca.name}.pem"
             yield from hand_over(room, ca.name, key_file(room, ca), certificate)
+            yield from pull(room, Step.EXPORT, KEY_STICK)
     if room.plan.root.backup.method == "file" and facts_of(room.plan.kind).makes_root:
         key = room.directory / KEYS / f"{room.plan.root.label}.key"
         yield from copies(room, key, certificates / ROOT_FILE, recorded_spki(room, ROOT))
@@ -125,6 +129,12 @@ def _write_upload(room: Room, work: Work) -> Flow[Line]:
             room.plan.media.signed_out if intent is None else str(intent.data["parent"]),
             problem,
         )
+        try:
+            refuse_wrong(room, SIGNED_OUT, path)
+        except MediaError as exc:
+            room.refused(Step.EXPORT, exc)
+            problem = f"{exc} {exc.hint}"
+            continue
         if intent is None or intent.data["parent"] != path:
             intent = _intend(room, work, path)
         files = _files(room, work, intent)
@@ -135,6 +145,7 @@ def _write_upload(room: Room, work: Work) -> Flow[Line]:
             room.refused(Step.EXPORT, exc)
             problem = f"{exc} {exc.hint}"
             continue
+        keep(room, Step.EXPORT, SIGNED_OUT, path)
         return room.append(
             Step.EXPORT,
             "done",

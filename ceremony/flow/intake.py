@@ -37,6 +37,7 @@ from ceremony.flow.prompts import (
     Working,
 )
 from ceremony.flow.room import Room
+from ceremony.flow.sticks import CSR_IN, keep, pull, refuse_wrong
 from ceremony.flow.words import type_back
 from ceremony.record.chain import sha256_hex
 from ceremony.x509.csr import Csr, check_csr, rules_of
@@ -67,6 +68,7 @@ def take_in(room: Room) -> Flow[Intake]:
         path = yield from _pick(room, problem)
         yield Working(step=Step.IMPORT, title="Reading the stick")
         try:
+            refuse_wrong(room, CSR_IN, path)
             bundle = read_request(Path(path))
             bundle, slots = yield from _assign(bundle)
             findings = _check(room, bundle)
@@ -85,7 +87,10 @@ def take_in(room: Room) -> Flow[Intake]:
             problem = f"{exc} {exc.hint}"
             continue
         if (yield from _review(room, bundle, findings)):
-            return _keep(room, path, bundle, slots)
+            keep(room, Step.IMPORT, CSR_IN, path)
+            intake = _keep(room, path, bundle, slots)
+            yield from pull(room, Step.IMPORT, CSR_IN)
+            return intake
         problem = "The bundle was refused in the review."
 
 
@@ -103,7 +108,7 @@ def _pick(room: Room, problem: str | None) -> Flow[str]:
                     ),
                 ),
                 problem=problem,
-                candidates=_bundles(room.services.places(room.plan.media.csr_in)),
+                candidates=_bundles(room.services.places(room.plan.media.csr_in, read_only=True)),
                 help="Also accepted: a folder that holds only the CSR files, or the API's raw "
                 "JSON answer. Every file is read once, and those bytes are what is checked, "
                 "shown and signed.",

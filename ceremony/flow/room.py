@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ceremony.config import Plan, PlanFile, Token
-from ceremony.core.ports import Clock, KeyStore, Linter, StoreInfo
+from ceremony.core.ports import Clock, KeyStore, Linter, Stick, StoreInfo
 from ceremony.core.secret import Secret
 from ceremony.errors import CeremonyError
 from ceremony.flow.prompts import (
@@ -95,8 +95,21 @@ class Services(Protocol):
         """Network interfaces and keyboards that appeared since the program's start."""
         ...
 
-    def places(self, first: str | None) -> tuple[Place, ...]:
-        """Sticks that are plugged in; `first` (from the plan) before them."""
+    def places(self, first: str | None, *, read_only: bool = False) -> tuple[Place, ...]:
+        """Sticks that are plugged in; `first` (from the plan) before them.
+
+        Args:
+            first: a folder that the plan names.
+            read_only: those that are not mounted yet are mounted so, where that can be done.
+        """
+        ...
+
+    def stick(self, path: str) -> Stick | None:
+        """The stick that `path` lies on; None for a folder of the laptop."""
+        ...
+
+    def unmount(self, path: str) -> bool:
+        """Unmounts the stick at `path` where that can be done; whether it may be pulled."""
         ...
 
     def verify_chain(

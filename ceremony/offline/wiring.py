@@ -8,14 +8,16 @@ from pathlib import Path
 
 from ceremony import __version__
 from ceremony.config import Plan, Token
-from ceremony.core.ports import Clock, KeyStore, Linter, StoreInfo
+from ceremony.core.ports import Clock, KeyStore, Linter, Stick, StoreInfo
 from ceremony.core.secret import Secret
 from ceremony.flow.prompts import CheckRow, Place
 from ceremony.flow.room import Tool
 from ceremony.offline import media
 from ceremony.offline.clock import SystemClock
 from ceremony.offline.preflight import network_up, preflight, tool_sha256
+from ceremony.offline.sticks import stick_at
 from ceremony.offline.surroundings import devices, new_devices
+from ceremony.offline.udisks import Udisks
 from ceremony.x509.certificate import read_certificate
 from ceremony.x509.checks import is_strict
 
@@ -130,9 +132,18 @@ class RealServices:
         """Those that were not there when this object was made."""
         return new_devices(self._devices, Path("/"))
 
-    def places(self, first: str | None) -> tuple[Place, ...]:
-        """Sticks, the plan's folder first."""
+    def places(self, first: str | None, *, read_only: bool = False) -> tuple[Place, ...]:
+        """Sticks, the plan's folder first; udisks2 mounts what is not mounted."""
+        Udisks().mount(read_only=read_only)
         return media.candidates(first)
+
+    def stick(self, path: str) -> Stick | None:
+        """By mountinfo and /sys."""
+        return stick_at(Path(path))
+
+    def unmount(self, path: str) -> bool:
+        """By udisks2."""
+        return Udisks().unmount(Path(path))
 
     def verify_chain(
         self, root: bytes, certificates: Mapping[str, tuple[str, bytes]], directory: Path

@@ -16,7 +16,7 @@ from ceremony.bundle.schema import REQUEST_SCHEMA, Posted, Request, RequestDocum
 from ceremony.bundle.writing import write_directory
 from ceremony.config import Kind, Plan, PlanFile, Slot, Token, parse
 from ceremony.core.findings import Finding
-from ceremony.core.ports import KeyStore, StoreInfo
+from ceremony.core.ports import KeyStore, Stick, StoreInfo
 from ceremony.core.secret import Secret
 from ceremony.flow.prompts import CheckRow, CheckStatus, Place
 from ceremony.flow.room import Room, Tool
@@ -57,6 +57,7 @@ class TableServices:
         CheckRow(status=CheckStatus.PASS, code="swap.off", sentence="no swap"),
     )
     network: str | None = None
+    sticks: dict[str, Stick] = field(default_factory=dict)
     devices: tuple[CheckRow, ...] = ()
     seed: int = 0
     wrap: Callable[[KeyStore], KeyStore] = lambda store: store
@@ -95,7 +96,13 @@ class TableServices:
     def new_devices(self) -> tuple[CheckRow, ...]:
         return self.devices
 
-    def places(self, first: str | None) -> tuple[Place, ...]:
+    def stick(self, path: str) -> Stick | None:
+        return self.sticks.get(path)
+
+    def unmount(self, path: str) -> bool:
+        return False
+
+    def places(self, first: str | None, *, read_only: bool = False) -> tuple[Place, ...]:
         return () if first is None else (Place(path=first, label="plan"),)
 
     def verify_chain(

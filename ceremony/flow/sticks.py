@@ -1,0 +1,162 @@
+"""Sticks by name: CSR IN, SIGNED OUT, EVIDENCE, and those that carry keys.
+
+What was used under one name is refused under another, and told by its name: by the stick's
+serial number, or by the label of its file system. A folder of the laptop counts by its path.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ceremony.core.ports import Stick
+from ceremony.core.text import show
+from ceremony.errors import MediaError
+from ceremony.flow.asking import Flow, choose, enter
+from ceremony.flow.prompts import Choose, EnterText, Facts, Field, Option, Step, Text, Tone
+from ceremony.flow.room import Room
+
+CSR_IN = "CSR IN"
+SIGNED_OUT = "SIGNED OUT"
+EVIDENCE = "EVIDENCE"
+KEYS = "KEYS"
+_LABELS = {"csrin": CSR_IN, "signedout": SIGNED_OUT, "evidence": EVIDENCE, "keys": KEYS}
+
+
+def refuse_wrong(room: Room, role: str, path: str) -> None:
+    """Nothing is read from or written to a stick that has another name.
+
+    Raises:
+        MediaError: `media.wrong_stick`.
+    """
+    stick = room.services.stick(path)
+    mark = _mark(stick, path)
+    for line in room.record.all("stick"):
+        if line.key != role and line.data["mark"] == mark and not _planned_together(room, path):
+            raise _wrong(_told(stick, path), line.key, role)
+    named = None if stick is None else _LABELS.get(_letters(stick.label))
+    if stick is not None and named not in {None, role}:
+        raise _wrong(stick.name, str(named), role)
+
+
+def keep(room: Room, step: Step, role: str, path: str) -> None:
+    """Records what the stick of that name is, once it has served."""
+    stick = room.services.stick(path)
+    mark, last = _mark(stick, path), room.find("stick", role)
+    if room.record.closed or (last is not None and last.data["mark"] == mark):
+        return
+    room.append(step, "stick", role, mark=mark, path=show(path), **_described(stick))
+
+
+def _described(stick: Stick | None) -> dict[str, str]:
+    if stick is None:
+        return {"kind": "folder"}
+    lacks = ", ".join(stick.lacks)
+    access = "read-only" if stick.read_only else "writable"
+    return {
+        "kind": "stick",
+        "model": stick.model,
+        "serial": stick.serial,
+        "label": stick.label,
+        "fstype": stick.fstype,
+        "mounted": access + (f", without {lacks}" if lacks else ", noexec, nosuid, nodev"),
+    }
+
+
+def _mark(stick: Stick | None, path: str) -> str:
+    """What tells it from others: its serial, else all that is known of it."""
+    if stick is None:
+        return f"folder {show(str(Path(path).absolute()))}"
+    if stick.serial:
+        return f"stick {stick.model} {stick.serial}"
+    return f"stick {stick.model} {stick.label} {stick.device}"
+
+
+def _letters(label: str) -> str:
+    return "".join(char for char in label.casefold() if char.isalnum())
+
+
+def _told(stick: Stick | None, path: str) -> str:
+    return f"the folder {show(path)}" if stick is None else stick.name
+
+
+def _planned_together(room: Room, path: str) -> bool:
+    """Whether the plan itself, which was reviewed, names this folder twice."""
+    media = room.plan.media
+    named = (media.csr_in, media.signed_out, media.evidence, media.custody)
+    return sum(folder == path for folder in named) > 1
+
+
+def _wrong(what: str, its_name: str, wanted: str) -> MediaError:
+    return MediaError(
+        "media.wrong_stick",
+        f"this is {its_name} ({what}), and {wanted} is wanted here",
+        hint=f"Pull it, plug in the stick {wanted}, and choose that.",
+    )
+
+
+# --- pulling --------------------------------------------------------------------------
+
+
+def pull(room: Room, step: Step, role: str) -> Flow[None]:
+    """Has a stick pulled that is no longer needed; a folder of the laptop is no stick."""
+    line = room.find("stick", role)
+    if line is None or line.data["kind"] != "stick" or room.has("pulled", line.data["mark"]):
+        return
+    path, mark = str(line.data["path"]), str(line.data["mark"])
+    problem = None
+    while True:
+        unmounted = room.services.unmount(path)
+        answer = yield from choose(_pull(step, role, line.data, unmounted, problem))
+        if answer == "stays":
+            yield from _stays(room, step, role)
+            break
+        stick = room.services.stick(path)
+        if unmounted or stick is None or _mark(stick, path) != mark:
+            break
+        problem = f"{stick.name} is still mounted at {path}."
+    room.append(step, "pulled", mark, role=role, stays=answer == "stays")
+
+
+def _pull(
+    step: Step, role: str, known: Mapping[str, Any], unmounted: bool, problem: str | None
+) -> Choose:
+    how = (
+        "It is unmounted: pull it now."
+        if unmounted
+        else f"Unmount it (umount {known.get('path', '')}), wait for its light, then pull it."
+    )
+    return Choose(
+        key="stick.pull",
+        step=step,
+        title=f"Pull the stick {role}",
+        body=(
+            Text(text=how, tone=Tone.WARN),
+            Facts(
+                rows=(
+                    ("Stick", role),
+                    ("Model", str(known.get("model", ""))),
+                    ("Serial", str(known.get("serial", "")) or "not told"),
+                    ("Label", str(known.get("label", "")) or "none"),
+                )
+            ),
+        ),
+        problem=problem,
+        options=(
+            Option(value="pulled", label="It is pulled", detail="and in its bag"),
+            Option(value="stays", label="It stays in", detail="becomes an exception"),
+        ),
+        command=f"umount {known.get('path', '')}",
+    )
+
+
+def _stays(room: Room, step: Step, role: str) -> Flow[None]:
+    values = yield from enter(
+        EnterText(
+            key="stick.stays",
+            step=step,
+            title=f"The stick {role} stays in",
+            fields=(Field(name="why", label="Why"), Field(name="by", label="Who decided")),
+        )
+    )
+    what = f"the stick {role} was not pulled"
+    room.exception(step, what, values["why"], "go on", [values["by"]])
