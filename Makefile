@@ -4,11 +4,12 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help setup rehearse test check bench docs screenshots lock clean
+.PHONY: help setup rehearse test kill-all check bench docs screenshots lock clean
 
 help:
 	@echo "make rehearse   a whole practice ceremony on this machine"
 	@echo "make test       every check and test"
+	@echo "make kill-all   kill -9 at every point of a ceremony, and what comes of it"
 	@echo "make bench      measurements, beside the OpenSSL recipe"
 	@echo "make docs       the table of control codes, from assets/codes.toml"
 	@echo "make setup      the virtual environment only"
@@ -37,6 +38,10 @@ test: $(VENV)/.tested
 	@sh tests/parts.sh
 	$(MAKE) check
 	$(BIN)/python -m pytest
+
+kill-all: $(VENV)/.tested
+	@sh assets/softhsm.sh
+	@$(BIN)/python tests/stories/kill_all.py
 
 check: $(VENV)/.tested
 	$(BIN)/ruff format --check .

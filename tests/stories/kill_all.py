@@ -22,6 +22,7 @@ import traceback
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
@@ -31,7 +32,6 @@ from ceremony.core.ports import KeyStore, StoreInfo
 from ceremony.core.secret import Secret
 from ceremony.keys import pkcs8
 from ceremony.keys.token import open_token
-from ceremony.offline.clock import SystemClock
 from ceremony.practice.softhsm import create_token
 from tests.flow.conftest import cheap_scrypt
 from tests.flow.faults import Act, Points
@@ -40,14 +40,23 @@ from tests.flow.sittings import Sittings, certificates, check_end, lost, second_
 from tests.flow.table import Table, TableServices
 
 PIN = Secret("24681357")
-_DONE, _REFUSED, _BROKEN = 0, 3, 1
+_DONE, _BROKEN = 0, 1
+_BEGAN = time.time()
+
+
+class LaterClock:
+    """The table's day, and the seconds since this program began: the same for all processes."""
+
+    def now(self) -> datetime:
+        passed = timedelta(seconds=int(time.time() - _BEGAN))
+        return datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC) + passed
 
 
 @dataclass
 class SoftHsmServices(TableServices):
-    """The table's ports, with a token in SoftHSM2, the real clock and real randomness."""
+    """The table's ports, with a token in SoftHSM2, a clock that goes on, real randomness."""
 
-    clock: SystemClock = field(default_factory=SystemClock)  # type: ignore[assignment]
+    clock: LaterClock = field(default_factory=LaterClock)  # type: ignore[assignment]
 
     def randbytes(self, count: int) -> bytes:
         return os.urandom(count)

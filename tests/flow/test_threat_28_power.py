@@ -1,0 +1,109 @@
+"""A fault at every point of a ceremony, then resume: the same end, whatever was cut off."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from ceremony.errors import CeremonyError
+from ceremony.record.chain import sha256_hex
+from tests.flow.faults import Act, Gone, Points
+from tests.flow.memory import MemoryServices, MemoryToken, memory_table
+from tests.flow.sittings import Sittings, check_end, lost
+from tests.flow.table import Table
+
+SHARES = 4
+
+
+@dataclass
+class Reference:
+    """A ceremony that nothing cut off: its points, and what it intended."""
+
+    sittings: Sittings
+    token: MemoryToken
+    seen: list[tuple[str, str]]
+    intended: list[tuple[str, ...]]
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> Reference:
+    table, token = memory_table(tmp_path_factory.mktemp("power"))
+
+    def renew(table: Table) -> None:
+        token.keys.clear()
+        token.signed.clear()
+        table.services = MemoryServices(table.media, memory=token)
+
+    sittings = Sittings(table, renew, lambda: [info.label for info, _ in token.keys])
+    sittings.clear()
+    points = Points(table.media)
+    sittings.sit(points)
+    check_end(sittings)
+    return Reference(sittings, token, points.seen, sittings.intended())
+
+
+def fault(reference: Reference, at: int, act: Act) -> None:
+    """The fault; after it a resume that is itself cut off early; after that the end."""
+    sittings = reference.sittings
+    sittings.clear()
+    points = Points(sittings.table.media, at, act)
+    before = ()
+    try:
+        sittings.sit(points, again=at % 2 == 0)
+    except (Gone, CeremonyError):
+        before = sittings.record
+        try:
+            sittings.sit(Points(sittings.table.media, at % 13, Act.AFTER))
+        except Gone:
+            sittings.sit(Points(sittings.table.media))
+    assert len(points.seen) > at, "the point was not reached"
+    check_end(sittings)
+    assert sittings.record[: len(before)] == before
+    assert lost(before, sittings.record) == 0
+    assert sittings.intended() == reference.intended
+    wanted = {line.data["tbs_sha256"] for line in sittings.record if "tbs_sha256" in line.data}
+    signed = {sha256_hex(data) for data in reference.token.signed if data.startswith(b"0")}
+    assert signed == wanted
+
+
+def act_at(number: int, name: str) -> Act:
+    """Each point has one of the acts; each kind of call has them all in turn."""
+    acts = [act for act in Act if act is not Act.HALF or name == "write"]
+    return acts[number % len(acts)]
+
+
+@pytest.mark.parametrize("share", range(SHARES))
+def test_28_a_fault_at_every_point_is_resumed_to_the_same_end(
+    reference: Reference, share: int
+) -> None:
+    for at in range(share, len(reference.seen), SHARES):
+        act = act_at(at // SHARES, reference.seen[at][0])
+        try:
+            fault(reference, at, act)
+        except (AssertionError, OSError, TypeError, LookupError, ValueError) as exc:
+            raise AssertionError(f"point {at}, {act.value}: {reference.seen[at]}") from exc
+
+
+def test_28_every_effect_on_the_disk_is_a_numbered_point(reference: Reference) -> None:
+    """What another process sees between two points is what the last point left."""
+    sittings = reference.sittings
+    sittings.clear()
+    media = sittings.table.media
+    unseen: list[tuple[str, str]] = []
+
+    class Watching(Points):
+        state: object = None
+
+        def call(self, name, where, effect, half=None):  # type: ignore[no-untyped-def]
+            if self.state is not None and self.state != tree():
+                unseen.append((name, where))
+            made = super().call(name, where, effect, half)
+            self.state = tree()
+            return made
+
+    def tree() -> list[tuple[str, int, int]]:
+        return sorted(
+            (str(path), path.lstat().st_size, path.lstat().st_ino) for path in media.rglob("*")
+        )
+
+    sittings.sit(Watching(media))
+    assert unseen == []
