@@ -210,8 +210,8 @@ def require_untouched(
         raise VerificationError(
             "upload.moved",
             f"the Factory's PKI has changed since fetch: {'; '.join(moved)}",
-            hint="Nothing was sent. Find out who changed it; fetch again and hold the ceremony "
-            "over what is there now.",
+            hint="Find out who changed it; fetch again and hold the ceremony over what is there "
+            "now. Nothing was sent.",
         )
 
 

@@ -145,14 +145,14 @@ def _require_root_state(plan: Plan, pki: Pki) -> None:
         raise VerificationError(
             "fetch.no_root",
             f"the Factory has no root of trust yet, and {plan.kind.value} needs one",
-            hint="Nothing was changed. Hold the first ceremony (kind create) before.",
+            hint="Hold the first ceremony (kind create) before. Nothing was changed.",
         )
     if pki.root is not None and facts_of(plan.kind).makes_root:
         raise VerificationError(
             "fetch.root_set",
             f"the Factory already has a root of trust: {pki.root.subject}, "
             f"SHA-256 {pki.root.fingerprint.hex}",
-            hint="Nothing was changed. A root is set once; a first ceremony is not possible here.",
+            hint="Choose a later kind of ceremony: a root is set once. Nothing was changed.",
         )
 
 
@@ -264,8 +264,8 @@ def _read_csrs(plan: Plan, body: bytes, pki: Pki, out: Out) -> Mapping[Slot, Csr
         raise VerificationError(
             finding.code,
             f"{finding.where}: {finding.message}",
-            hint="No bundle was written. The raw answer is in the state folder; ask why the "
-            "platform sent such a CSR.",
+            hint="Ask why the platform sent such a CSR; the raw answer is in the state folder. "
+            "No bundle was written.",
         )
     return csrs
 

@@ -13,7 +13,16 @@ from typing import Final
 from ceremony.core.text import show
 from ceremony.errors import PlanError
 
-_NEEDED: Final = {"token", "server.url", "clientcredentials.access_token"}
+_OAUTH: Final = (
+    "client_id",
+    "client_secret",
+    "access_token",
+    "refresh_token",
+    "created",
+    "expires_in",
+    "url",
+)
+_NEEDED: Final = {"token", "server.url", *(f"clientcredentials.{name}" for name in _OAUTH)}
 _SECTIONS: Final = {"server", "clientcredentials"}
 _LINE: Final = re.compile(r"( *)([A-Za-z0-9_.-]+):(?: +(.*?))? *\Z")
 # YAML 1.2 §7.3.3: a plain scalar that needs no knowledge of flow, tags or comments.
@@ -24,11 +33,28 @@ _NULL: Final = {"", "~", "null", "Null", "NULL", '""', "''"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """What fioctl keeps; one of `token` and `access_token` is there."""
+    """What fioctl keeps: a token, an access token, or what one can be had with.
+
+    Attributes:
+        created: when the access token was made, RFC 3339.
+        expires_in: seconds from then, as text.
+        oauth_url: the token endpoint is ``<this>/token/``.
+    """
 
     token: str | None = field(default=None, repr=False)
     access_token: str | None = field(default=None, repr=False)
     server: str | None = None
+    client_id: str | None = field(default=None, repr=False)
+    client_secret: str | None = field(default=None, repr=False)
+    refresh_token: str | None = field(default=None, repr=False)
+    created: str | None = None
+    expires_in: str | None = None
+    oauth_url: str | None = None
+
+    @property
+    def renewable(self) -> bool:
+        """Whether an access token can be asked for."""
+        return bool(self.client_id and self.client_secret and self.oauth_url)
 
 
 def read_fioctl(raw: bytes, where: str) -> Kept:
@@ -50,8 +76,14 @@ def read_fioctl(raw: bytes, where: str) -> Kept:
         token=found.get("token"),
         access_token=found.get("clientcredentials.access_token"),
         server=found.get("server.url"),
+        client_id=found.get("clientcredentials.client_id"),
+        client_secret=found.get("clientcredentials.client_secret"),
+        refresh_token=found.get("clientcredentials.refresh_token"),
+        created=found.get("clientcredentials.created"),
+        expires_in=found.get("clientcredentials.expires_in"),
+        oauth_url=found.get("clientcredentials.url"),
     )
-    if kept.token is None and kept.access_token is None:
+    if kept.token is None and kept.access_token is None and not kept.renewable:
         raise PlanError(
             "fioctl.no_login",
             f"{show(where)} holds neither a token nor an access token",
@@ -84,6 +116,29 @@ def _lines(text: str) -> Iterator[_Line]:
             key=match[2].lower() if match else None,
             value=(match[3] or "") if match else "",
         )
+
+
+def with_tokens(raw: bytes, access_token: str, refresh_token: str, created: str) -> bytes:
+    """The file with another access and refresh token; every other line as it was.
+
+    Raises:
+        ValueError: it has no line for one of them.
+    """
+    lines = raw.decode("utf-8").splitlines(keepends=True)
+    left = {"access_token": access_token, "refresh_token": refresh_token, "created": created}
+    section = ""
+    for index, line in enumerate(lines):
+        match = _LINE.match(line.rstrip("\r\n"))
+        if match is None:
+            continue
+        if not match[1]:
+            section = match[2].lower()
+        name = match[2].lower()
+        if match[1] and section == "clientcredentials" and name in left:
+            lines[index] = f'{match[1]}{match[2]}: "{left.pop(name)}"\n'
+    if left:
+        raise ValueError("a line is missing")
+    return "".join(lines).encode()
 
 
 def _entries(text: str, where: str) -> Iterator[tuple[int, str, str]]:

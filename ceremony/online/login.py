@@ -1,7 +1,8 @@
 """How the API knows us: an API token, or the access token that fioctl keeps.
 
-A token comes from a file that nobody else can read, from standard input, or from fioctl's
-configuration file. It is never an argument, an environment variable, or part of a message.
+A token comes from a file that nobody else can read, from standard input, from the system's
+keyring, or from fioctl's configuration file. It is never an argument, an environment
+variable, or part of a message.
 """
 
 import base64
@@ -12,18 +13,33 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Final, Literal
+from typing import BinaryIO, Final, Literal, Protocol
 from urllib.parse import urlsplit
 
+from ceremony.config import Online
 from ceremony.core.secret import Secret
 from ceremony.core.text import show
 from ceremony.errors import NetworkError, PlanError
 from ceremony.online.fioctl import read_fioctl
 
+KEYRING: Final = "keyring:"
+KEYRING_SERVICE: Final = "ceremony-online"
 MAX_TOKEN_BYTES: Final = 8 * 1024
 MAX_CONFIG_BYTES: Final = 64 * 1024
 _SHORTEST: Final = 8
 _TOKEN: Final = re.compile(r"[\x21-\x7e]{1,4096}\Z")
+
+
+class TokenSource(Protocol):
+    """Where access tokens come from."""
+
+    def current(self) -> Secret:
+        """One that is good by its own account."""
+        ...
+
+    def renew(self) -> None:
+        """The next `current` is another one."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,19 +48,38 @@ class Login:
 
     Attributes:
         kind: `token` (an API token) or `bearer` (an OAuth access token).
+        secret: not used where there is a `source`.
         server: base URL that it was made for; None when not known.
+        source: of access tokens that are renewed when their time is over.
     """
 
     kind: Literal["token", "bearer"]
     secret: Secret
     server: str | None = None
+    source: TokenSource | None = None
 
     def headers(self) -> Mapping[str, str]:
-        """The header that carries it (house: the Factory API)."""
+        """The header that carries it (house: the Factory API).
+
+        Raises:
+            NetworkError: `oauth.*`: a new access token was needed, and not to be had.
+        """
+        secret = self.secret if self.source is None else self.source.current()
         if self.kind == "token":
-            return {"OSF-TOKEN": self.secret.reveal()}
-        encoded = base64.b64encode(self.secret.reveal().encode("ascii")).decode("ascii")
+            return {"OSF-TOKEN": secret.reveal()}
+        encoded = base64.b64encode(secret.reveal().encode("ascii")).decode("ascii")
         return {"Authorization": f"Bearer {encoded}"}
+
+    def renew(self) -> bool:
+        """Gets another access token after a refusal; whether there was a way to.
+
+        Raises:
+            NetworkError: `oauth.*`.
+        """
+        if self.source is None:
+            return False
+        self.source.renew()
+        return True
 
     def redact(self, text: bytes) -> bytes:
         """What a server said, without our own secret in it.
@@ -80,18 +115,23 @@ def read_login(
     *,
     environment: Mapping[str, str] = os.environ,
     stdin: BinaryIO | None = None,
+    online: Online | None = None,
 ) -> Login:
     """The login that was asked for.
 
     Args:
-        token_file: a path, ``-`` for standard input, or None for fioctl's configuration.
+        token_file: a path, ``-`` for standard input, ``keyring:NAME`` for the system's
+            keyring, or None for fioctl's configuration.
         environment: for `FIOCTL_CONFIG` and `HOME`.
         stdin: standard input, when it is not the process's own.
+        online: CA file and proxy for the OAuth endpoint; the system's otherwise.
 
     Raises:
         PlanError: `login.none`, `login.unreadable`, `login.permissions`, `login.malformed`,
-            or `fioctl.*`.
+            `login.keyring`, or `fioctl.*`.
     """
+    if isinstance(token_file, str) and token_file.startswith(KEYRING):
+        return Login(kind="token", secret=_from_keyring(token_file.removeprefix(KEYRING)))
     if token_file == "-":  # noqa: S105 - the name of standard input
         raw = (stdin or sys.stdin.buffer).read(MAX_TOKEN_BYTES + 1)
         return Login(kind="token", secret=_token(raw, "standard input"))
@@ -105,7 +145,17 @@ def read_login(
             f"there is no token: no --token-file, and no {show(str(path))}",
             hint="Give --token-file FILE (mode 0600), or log in with fioctl.",
         )
-    kept = read_fioctl(read_private(path, MAX_CONFIG_BYTES), str(path))
+    raw = read_private(path, MAX_CONFIG_BYTES)
+    kept = read_fioctl(raw, str(path))
+    if kept.token is None and kept.renewable:
+        from ceremony.online.oauth import AccessTokens
+
+        return Login(
+            kind="bearer",
+            secret=Secret(""),
+            server=kept.server,
+            source=AccessTokens(kept, path, online),
+        )
     kind: Literal["token", "bearer"] = "token" if kept.token else "bearer"
     value = kept.token or kept.access_token or ""
     return Login(kind=kind, secret=_token(value.encode(), str(path)), server=kept.server)
@@ -148,6 +198,34 @@ def _token(raw: bytes, where: str) -> Secret:
     if not _TOKEN.match(text):
         raise _malformed(show(where))
     return Secret(text)
+
+
+def _from_keyring(name: str) -> Secret:
+    """A token that `keyring set ceremony-online NAME` put there."""
+    try:
+        import keyring
+        import keyring.errors
+    except ImportError as exc:
+        raise PlanError(
+            "login.keyring",
+            "the system's keyring cannot be used: the package 'keyring' is not installed",
+            hint="Install it: pip install 'ceremony[keyring]'; or give a token file.",
+        ) from exc
+    try:
+        value = keyring.get_password(KEYRING_SERVICE, name)
+    except keyring.errors.KeyringError as exc:
+        raise PlanError(
+            "login.keyring",
+            f"the system's keyring refuses: {show(str(exc))}",
+            hint="Unlock it, or give a token file.",
+        ) from exc
+    if value is None:
+        raise PlanError(
+            "login.keyring",
+            f"the system's keyring has no '{show(name)}' of {KEYRING_SERVICE}",
+            hint=f"Put it there: keyring set {KEYRING_SERVICE} NAME.",
+        )
+    return _token(value.encode(), "the keyring")
 
 
 def _fioctl_path(environment: Mapping[str, str]) -> Path:

@@ -107,15 +107,23 @@ class Transport:
         return self._loopback
 
     def exchange(
-        self, method: str, path: str, headers: Mapping[str, str], body: bytes | None = None
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes | None = None,
+        *,
+        repeat: bool = False,
     ) -> Answer:
         """Sends a request; a GET is sent again after a failure that may pass.
 
         Args:
-            method: GET, POST or PATCH; only GET is ever repeated.
+            method: GET, POST, PATCH or PUT.
             path: begins with a slash.
             headers: may carry a secret.
-            body: JSON.
+            body: JSON, unless `headers` has another Content-Type.
+            repeat: this request may be repeated as a GET is: done twice, it does no more
+                than done once.
 
         Raises:
             NetworkError: `api.unreachable`, `api.timeout`, `api.tls`, `api.proxy`,
@@ -124,14 +132,14 @@ class Transport:
         bounds = self._bounds
         retries = Retry(
             total=bounds.attempts - 1,
-            allowed_methods={"GET"},
+            allowed_methods={"GET", method} if repeat else {"GET"},
             status_forcelist=_AGAIN,
             backoff_factor=bounds.backoff_s,
             retry_after_max=bounds.longest_wait_s,
         )
         while True:
             answer, response, refusal = self._attempt(method, path, headers, body)
-            again = method == "GET" and bool(retries.total)
+            again = (method == "GET" or repeat) and bool(retries.total)
             if answer is not None:
                 wait_told = "Retry-After" in (response.headers if response else {})
                 if not (again and retries.is_retry(method, answer.status, wait_told)):
@@ -210,7 +218,7 @@ def _headers(given: Mapping[str, str], body: bytes | None) -> dict[str, str]:
         **given,
     }
     if body is not None:
-        headers["Content-Type"] = "application/json"
+        headers.setdefault("Content-Type", "application/json")
     return headers
 
 

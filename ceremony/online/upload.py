@@ -230,7 +230,7 @@ def _require_latest(job: _Job) -> None:
                 "upload.stale",
                 f"this bundle answers CSRs of {ours.fetched_at}; new ones were fetched at "
                 f"{other.fetched_at}, so its server keys are gone",
-                hint="Nothing was sent. Hold the ceremony over the last request.",
+                hint="Hold the ceremony over the last request. Nothing was sent.",
             )
 
 

@@ -73,7 +73,7 @@ clientcredentials:
   access_token: sk-T0pSecretToken
   client_id: "abc"
   client_secret: 'x y'
-  created: "2026-01-01T00:00:00Z"
+  created: "2099-01-01T00:00:00Z"
   expires_in: 3600
   scopes:
     - devices:read
