@@ -6,6 +6,7 @@ the API before anything is compared.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final, NoReturn, TypeVar
 
 import msgspec
@@ -21,6 +22,7 @@ from ceremony.x509.certificate import Certificate, read_certificate
 from ceremony.x509.pem import CERTIFICATE, read_pem_list
 
 NOT_CONFIGURED: Final = 206
+_UNAUTHORIZED: Final = 401
 
 T = TypeVar("T")
 
@@ -193,10 +195,47 @@ class Api:
         """
         return self._send("PATCH", "certs/", payload)
 
+    # --- devices --------------------------------------------------------------------
+
+    def put_device(self, body: bytes) -> Answer:
+        """Registers a device; sent again after a failure that may pass (threat 42).
+
+        Args:
+            body: JSON with ``client.pem``, perhaps ``name`` and ``group``.
+
+        Raises:
+            NetworkError: `api.*`.
+            VerificationError: `practice.*`.
+        """
+        answer = self._request("PUT", "/ota/devices/", body, repeat=True)
+        self._check_marker(answer)
+        return answer
+
+    def device(self, name: str) -> Answer:
+        """What the Factory has of that name.
+
+        Args:
+            name: of letters, digits, hyphens and underscores.
+
+        Raises:
+            NetworkError: `api.*`.
+            VerificationError: `practice.*`.
+        """
+        answer = self._request("GET", f"/ota/devices/{name}/")
+        self._check_marker(answer)
+        return answer
+
     def _send(self, method: str, path: str, body: bytes | None = None) -> Answer:
-        answer = self._transport.exchange(
-            method, f"/ota/factories/{self._factory}/{path}", self._login.headers(), body
-        )
+        return self._request(method, f"/ota/factories/{self._factory}/{path}", body)
+
+    def _request(
+        self, method: str, path: str, body: bytes | None = None, *, repeat: bool = False
+    ) -> Answer:
+        send = partial(self._transport.exchange, method, path, repeat=repeat)
+        answer = send(self._login.headers(), body)
+        # 401: nothing was done, so even a POST may be sent with a new access token.
+        if answer.status == _UNAUTHORIZED and self._login.renew():
+            answer = send(self._login.headers(), body)
         location = self._login.redact(answer.location.encode("latin-1", "replace"))
         return replace(
             answer,

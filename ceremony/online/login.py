@@ -41,6 +41,10 @@ class TokenSource(Protocol):
         """The next `current` is another one."""
         ...
 
+    def secrets(self) -> tuple[Secret, ...]:
+        """Everything that must not be shown."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Login:
@@ -86,8 +90,10 @@ class Login:
 
         Secrets under eight characters stay: taking those out would only spoil the text.
         """
-        sent = [value.rpartition(" ")[2] for value in self.headers().values()]
-        for value in (*sent, self.secret.reveal()):
+        held = (self.secret,) if self.source is None else self.source.secrets()
+        plain = [secret.reveal() for secret in held]
+        encoded = [base64.b64encode(one.encode("ascii")).decode("ascii") for one in plain]
+        for value in (*encoded, *plain):
             if len(value) >= _SHORTEST:
                 text = text.replace(value.encode("ascii"), b"***")
         return text

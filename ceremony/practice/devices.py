@@ -12,6 +12,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from ceremony.practice.authority import Authority
 from ceremony.practice.certificates import common_name, pem_of, unit_of
 from ceremony.practice.refusal import Refusal
+from ceremony.practice.register import Register
 from ceremony.practice.store import Json, Store, now_text, spki_of
 
 _DEVICE_DAYS = 3650
@@ -23,20 +24,22 @@ class Devices:
     def __init__(self, store: Store, authority: Authority) -> None:
         self._store = store
         self._authority = authority
+        self._known = Register(store.folder)
+
+    def save(self) -> None:
+        """Writes the whole list for people."""
+        with self._store.lock:
+            self._known.save()
 
     def find(self, name_or_uuid: str) -> Json | None:
         """A device by its name, else by its uuid."""
         with self._store.lock:
-            for field in ("name", "uuid"):
-                for device in self._store.devices:
-                    if device[field] == name_or_uuid:
-                        return device
-        return None
+            return self._known.named(name_or_uuid) or self._known.known(name_or_uuid)
 
     def page(self) -> Json:
         """What ``GET /ota/devices/`` answers."""
         with self._store.lock:
-            devices = list(self._store.devices)
+            devices = self._known.all()
         return {"devices": devices, "total": len(devices), "next": None}
 
     def put(self, fields: Json, by: str) -> Json:
@@ -82,7 +85,7 @@ class Devices:
             raise Refusal(403, "No device CA issued this certificate")
         uuid = common_name(certificate)
         with self._store.lock:
-            known = next((d for d in self._store.devices if d["uuid"] == uuid), None)
+            known = self._known.known(uuid or "")
             if known is None:
                 try:
                     return self._register(certificate, ca, by)
@@ -91,9 +94,7 @@ class Devices:
             if known["public-key"] != _public_key(certificate):
                 raise Refusal(403, "Another key is registered for this device")
             seen = {**known, "last-seen": now_text()}
-            self._store.save_devices(
-                [seen if device is known else device for device in self._store.devices]
-            )
+            self._known.put(seen)
             return seen
 
     def create(self, fields: Json, by: str) -> Json:
@@ -138,8 +139,7 @@ class Devices:
             raise Refusal(400, "Invalid certificate", {"client.pem": "CN or OU is wrong"})
         if self._authority.is_disabled(ca):
             raise Refusal(400, "Invalid certificate", {"client.pem": "its device CA is disabled"})
-        taken = [d for d in self._store.devices if d["uuid"] == uuid or d["name"] == (name or uuid)]
-        if taken:
+        if self._known.known(uuid) or self._known.named(name or uuid):
             raise Refusal(409, "A device with this name or uuid already exists")
         owner = (common_name(ca) or "").removeprefix("fio-")
         device = {
@@ -154,7 +154,7 @@ class Devices:
             "serial": str(certificate.serial_number),
             "issuer-serial": str(ca.serial_number),
         }
-        self._store.save_devices([*self._store.devices, device])
+        self._known.put(device)
         return device
 
     def _issuer(self, certificate: x509.Certificate) -> x509.Certificate | None:

@@ -93,6 +93,7 @@ class PracticeFactory:
             if server is not None:
                 server.stop()
         self._api = self._gateway = None
+        self.devices.save()
 
     def __enter__(self) -> Self:
         self.start()

@@ -4,7 +4,7 @@ import json
 import os
 import secrets
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -40,8 +40,9 @@ class Store:
 
     ``certs.json`` is the body that GET answers, and is absent while no root is set;
     ``state.json`` holds the gateway's id, the keys posted last, revoked serials and logins;
-    ``devices.json`` the devices; ``keys/<slot>-<16 hex of the SPKI's SHA-256>.key`` the
-    server keys: none is ever deleted. Whoever reads and then writes holds `lock`.
+    ``devices.jsonl`` the devices (`Register`);
+    ``keys/<slot>-<16 hex of the SPKI's SHA-256>.key`` the server keys: none is ever deleted.
+    Whoever reads and then writes holds `lock`.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -58,7 +59,6 @@ class Store:
             "access": {},
             "refresh": [],
         }
-        self.devices: list[Json] = self._read("devices.json") or []
         self._certs: Json | None = self._read("certs.json")
         self.save_state()
 
@@ -77,11 +77,6 @@ class Store:
     def save_state(self) -> None:
         """Replaces ``state.json``."""
         self._write("state.json", self.state)
-
-    def save_devices(self, devices: Sequence[Json]) -> None:
-        """Replaces ``devices.json``."""
-        self._write("devices.json", list(devices), sync=False)
-        self.devices = list(devices)
 
     # --- keys ---------------------------------------------------------------------
 
