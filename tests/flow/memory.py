@@ -131,6 +131,7 @@ def token_plan(media: Path, token: Token, requests: str = '"tls"') -> str:
 module = "{token.module}"
 {f'serial = "{token.serial}"' if token.serial else ""}
 {f'label = "{token.label}"' if token.label else ""}
+{f'module_sha256 = "{token.module_sha256}"' if token.module_sha256 else ""}
 software = true
 [root.token.module_environment]
 {variables}

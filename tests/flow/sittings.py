@@ -19,6 +19,8 @@ from ceremony.flow.prompts import (
     Choose,
     Chosen,
     Command,
+    Entered,
+    EnterText,
     Frame,
     Picked,
     PickPath,
@@ -31,6 +33,10 @@ from ceremony.x509.issuing import tbs_of
 from tests.flow.faults import PointedStore, Points
 from tests.flow.table import Table
 
+TEXTS = {
+    "open.officer.A": {"name": "Ada"},
+    "open.officer.B": {"name": "Ben"},
+}
 CLEARED = ("state", "usb-out", "evidence", "custody")
 
 
@@ -45,6 +51,9 @@ class Patient(ScriptedOfficers):
     def ask(self, prompt: AnyPrompt, frame: Frame) -> Answer | Command:
         self._refused += bool(prompt.problem)
         assert self._refused < 5, f"{prompt.key} is refused again and again: {prompt.problem}"
+        if isinstance(prompt, EnterText):
+            told = {field.name: f"-, a {field.name}" for field in prompt.fields}
+            return Entered(values={**told, **TEXTS.get(prompt.key, {})})
         if isinstance(prompt, PickPath):
             return Picked(path=prompt.candidates[0].path)
         if isinstance(prompt, Choose) and prompt.key == "stopped":
