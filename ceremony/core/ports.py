@@ -154,6 +154,14 @@ class KeyStore(Protocol):
         """
         return tuple(self.sign(key, one) for one in data)
 
+    def destroy(self, key: KeyInfo) -> None:
+        """Destroys a key pair for good, and looks that it is gone.
+
+        Raises:
+            KeyStoreError: `token.key_missing`, `token.not_destroyed` and others.
+        """
+        ...
+
     def close(self) -> None:
         """Ends the session; safe to call twice."""
         ...

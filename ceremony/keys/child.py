@@ -13,7 +13,8 @@ import sys
 import threading
 
 from ceremony.keys import protocol as p
-from ceremony.keys.session import Session, dispatch, guarded
+from ceremony.keys.dispatch import dispatch
+from ceremony.keys.session import Session, guarded
 
 PARAMETERS = "NSS_LIB_PARAMS"
 

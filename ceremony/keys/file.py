@@ -167,6 +167,24 @@ class FileKeyStore(KeyStore):
         algorithm = ec.ECDSA(ecdsa.CURVES[key.curve].digest)
         return (*(self._key.sign(one, algorithm) for one in data[:-1]), last)
 
+    def destroy(self, key: KeyInfo) -> None:
+        """Removes the key file. Its bytes may stay on the medium, encrypted.
+
+        Raises:
+            KeyStoreError: `file.key_missing`, `file.not_logged_in`, `file.unwritable`.
+        """
+        self._require_login()
+        if self._key is None or _spki(self._key) != key.spki:
+            raise _error("key_missing", f"the file {self._shown} does not hold this key")
+        try:
+            with _Folder(self._path.parent) as folder:
+                folder.remove(self._path.name)
+        except OSError as exc:
+            raise _error(
+                "unwritable", f"the key file {self._shown} cannot be removed: {exc.strerror}"
+            ) from exc
+        self._key = None
+
     @property
     def _shown(self) -> str:
         return show(str(self._path))

@@ -62,6 +62,14 @@ class Sign(Frozen, frozen=True):
     digest: bytes
 
 
+class Destroy(Frozen, frozen=True):
+    """Destroys a key pair: the one of this label and id with this point. Answer: `Done`."""
+
+    label: str
+    key_id: bytes
+    point: bytes
+
+
 class SignAll(Frozen, frozen=True):
     """Raw CKM_ECDSA over each digest; `MAX_DIGESTS` at most. Answer: `Signatures`."""
 
@@ -101,7 +109,18 @@ class Finish(Frozen, frozen=True):
     """Logs out and ends the process. Answer: `Done`."""
 
 
-Request = ListTokens | Login | ListKeys | Generate | Sign | SignAll | InitToken | SetPin | Finish
+Request = (
+    ListTokens
+    | Login
+    | ListKeys
+    | Generate
+    | Sign
+    | SignAll
+    | Destroy
+    | InitToken
+    | SetPin
+    | Finish
+)
 
 
 class TokenEntry(Frozen, frozen=True):

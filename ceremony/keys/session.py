@@ -236,36 +236,31 @@ class Session:
         session.set_pin(request.old, request.new)
         self._pin = request.new
 
+    def destroy(self, request: p.Destroy) -> None:
+        """C_DestroyObject on the private key, then on its public halves (PKCS#11 v3.1 §5.7.4).
+
+        Raises:
+            RefusedError: no such key, two, or another public half.
+        """
+        session = self._require()
+        name = (request.label, request.key_id)
+        held = {k: _objects(session, k) for k in (ObjectClass.PRIVATE_KEY, ObjectClass.PUBLIC_KEY)}
+        private, public = ([key for key in keys if _name(key) == name] for keys in held.values())
+        if len(private) != 1:
+            raise RefusedError(p.KEY_AMBIGUOUS if private else p.KEY_MISSING)
+        points = _key_entry(private[0], _publics(session)).ec_points
+        if not points or not all(point.endswith(request.point) for point in points):
+            raise RefusedError(p.KEY_MISSING)
+        for key in (*private, *public):
+            key.destroy()
+        self._handles.clear()
+
     def close(self) -> None:
         """Logs out and finalizes; the process ends right after."""
         session, self._session = self._session, None
         if session is not None:
             session.close()
         self._library.finalize()
-
-
-def dispatch(session: Session, request: p.Request) -> p.Answer:
-    """One request, one answer."""
-    match request:
-        case p.ListTokens():
-            return session.tokens()
-        case p.Login():
-            session.login(request)
-        case p.ListKeys():
-            return session.keys()
-        case p.Generate():
-            return session.generate(request)
-        case p.Sign():
-            return session.sign(request)
-        case p.SignAll():
-            return session.sign_all(request)
-        case p.InitToken():
-            session.initialise(request)
-        case p.SetPin():
-            session.set_pin(request)
-        case p.Finish():
-            session.close()
-    return p.Done()
 
 
 def _load(path: str, parameters: str | None) -> Any:

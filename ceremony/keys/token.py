@@ -5,7 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Self
 
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import load_der_public_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_der_public_key,
+)
 
 from ceremony.config import Curve, Token
 from ceremony.core.ports import KeyInfo, KeyStore, StoreInfo
@@ -225,6 +229,26 @@ class TokenStore(KeyStore):
         if not isinstance(answer, p.Signatures) or len(answer.raw) != len(digests):
             raise refusals.refusal(p.Refused(reason=p.MODULE_ANSWER))
         return answer.raw
+
+    def destroy(self, key: KeyInfo) -> None:
+        """Destroys the key pair, and reads the inventory back.
+
+        Raises:
+            KeyStoreError: `token.key_missing`, `token.key_ambiguous`; `token.not_destroyed`:
+                the token says it is done, and still has the key.
+        """
+        public_key = load_der_public_key(key.spki)
+        if not isinstance(public_key, ec.EllipticCurvePublicKey):
+            raise refusals.refusal(p.Refused(reason=p.KEY_UNUSABLE))
+        point = public_key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+        request = p.Destroy(label=key.label, key_id=bytes.fromhex(key.key_id), point=point)
+        self._ask(self._session(), request, "destroying a key")
+        if any(other.spki == key.spki for other in self.keys()):
+            raise KeyStoreError(
+                "token.not_destroyed",
+                f"the token still holds the key {show(key.label)} that it was told to destroy",
+                hint="Destroy it with the vendor's tool, or destroy the token.",
+            )
 
     def set_pin(self, old: Secret, new: Secret) -> None:
         """Changes the PIN of the user who is logged in; the session ends with it.

@@ -370,7 +370,11 @@ def small(stick: Path) -> Iterator[Callable[[], None]]:
     if os.geteuid() == 0:
         options = ["-t", "tmpfs", "-o", "size=16k,nr_inodes=9"]
         subprocess.run(["mount", *options, "tmpfs", str(stick)], check=True)
-        yield lambda: subprocess.run(["umount", str(stick)], check=True) and None
+        try:
+            yield lambda: subprocess.run(["umount", str(stick)], check=True) and None
+        finally:
+            if stick.is_mount():
+                subprocess.run(["umount", str(stick)], check=True)
         return
     with failing(stick, errno.ENOSPC, 700) as mend:
         yield mend

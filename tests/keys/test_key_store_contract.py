@@ -134,3 +134,34 @@ def test_many_are_signed_in_order_each_with_a_signature_of_its_own(place):
     with pytest.raises(InvalidSignature):
         key.verify(signatures[0], data[1], ec.ECDSA(hashes.SHA256()))
     assert len(set(signatures)) == 130
+
+
+def test_a_destroyed_key_is_gone_and_its_name_is_free_again(place):
+    with place.open() as store:
+        store.login(place.secret)
+        made = store.generate("root-ca", "01", Curve.P256)
+        other = place.has_ids and store.generate("other", "02", Curve.P256)
+        store.destroy(made)
+        assert store.keys() == ((other,) if other else ())
+        with pytest.raises(KeyStoreError) as refused:
+            store.destroy(made)
+        assert refused.value.code in {"token.key_missing", "file.key_missing"}
+    with place.open() as store:
+        store.login(place.secret)
+        assert store.keys() == ((other,) if other else ())
+        again = store.generate("root-ca", "01", Curve.P256)
+        assert again.spki != made.spki
+
+
+def test_only_the_key_with_that_public_half_is_destroyed(place):
+    with place.open() as store:
+        store.login(place.secret)
+        made = store.generate("root-ca", "01", Curve.P256)
+        from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+        stranger = ec.generate_private_key(ec.SECP256R1()).public_key()
+        spki = stranger.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        with pytest.raises(KeyStoreError) as refused:
+            store.destroy(replace(made, spki=spki))
+        assert refused.value.code in {"token.key_missing", "file.key_missing"}
+        assert store.keys() == (made,)
