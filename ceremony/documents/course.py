@@ -91,6 +91,15 @@ def _pause(entry: Entry) -> str:
     return f"Paused: {entry.typed('why')}" + (f"; in the room: {stays}" if stays else "")
 
 
+def _people(entry: Entry) -> str:
+    named = [
+        f"{title} {entry.typed(name)}"
+        for name, title in (("administrator", "administrator"), ("custodian", "custodian"))
+        if entry.typed(name)
+    ]
+    return "Also in the room: " + (", ".join(named) or "nobody with a role of their own")
+
+
 def _stick(entry: Entry) -> str:
     name = show(entry.line.key)
     if entry.text("kind") != "stick":
@@ -126,6 +135,8 @@ _SENTENCES: Mapping[str, Callable[[Entry], str]] = {
         f"Backup of the root key proven: {e.typed('where')} signed a challenge, before {e.names()}"
     ),
     "stick": _stick,
+    "people": _people,
+    "bags": lambda e: f"Bags {show(e.line.key)}: {len(e.items('items'))} things",
     "pulled": lambda e: f"Stick {e.text('role')} " + ("stays in" if e.flag("stays") else "pulled"),
     "fence": lambda e: f"FENCE {show(e.line.key)} passed by {e.names()}",
     "token": _token,

@@ -17,6 +17,7 @@ from ceremony.documents.script import script
 from ceremony.documents.text import render_text
 from ceremony.errors import MediaError
 from ceremony.flow.asking import Flow, acknowledge, pick
+from ceremony.flow.bags import close_bags
 from ceremony.flow.existing_root import discard_key_copy
 from ceremony.flow.export import bundle_name
 from ceremony.flow.issuing import FOLDER as CERTIFICATES
@@ -41,6 +42,7 @@ def close(room: Room, work: Work) -> Flow[None]:
     """Closes the record and writes the evidence; after a cut, writes what is missing."""
     upload = work.upload
     issued = [Issued(role=Role.ROOT, name=ROOT, certificate=work.root), *work.certificates]
+    yield from close_bags(room)
     problem = None
     while True:
         path = yield from _pick(room, problem)

@@ -22,7 +22,8 @@ from ceremony.errors import MediaError, StoppedError, VerificationError
 from ceremony.flow.asking import Flow, enter, enter_secret
 from ceremony.flow.clock import check_clock
 from ceremony.flow.notes import weigh_new_devices
-from ceremony.flow.prompts import Block, EnterSecret, EnterText, Field, Step
+from ceremony.flow.people import WHO, identity_problem
+from ceremony.flow.prompts import Block, EnterSecret, EnterText, Step
 from ceremony.flow.room import Room
 
 SEATS = ("A", "B")
@@ -48,17 +49,12 @@ def enrol(room: Room) -> Flow[None]:
                 key="open.witness",
                 step=Step.OPEN,
                 title="The witness",
-                fields=_WHO,
+                fields=WHO,
                 help="A witness watches and signs; a witness never types a word or a phrase.",
-            )
+            ),
+            identity_problem,
         )
         room.append(Step.OPEN, "officer", "witness", **values)
-
-
-_WHO = (
-    Field(name="name", label="Name", placeholder="as on the identity document"),
-    Field(name="role", label="Role", placeholder="e.g. security officer"),
-)
 
 
 def _enrol_officer(room: Room, seat: str) -> Flow[None]:
@@ -67,14 +63,14 @@ def _enrol_officer(room: Room, seat: str) -> Flow[None]:
     def problem_with(values: Mapping[str, str]) -> str | None:
         if other is not None and values["name"].casefold() == other.data["name"].casefold():
             return "Officers A and B are two different people."
-        return None
+        return identity_problem(values)
 
     values = yield from enter(
         EnterText(
             key=f"open.officer.{seat}",
             step=Step.OPEN,
             title=f"Officer {seat}",
-            fields=_WHO,
+            fields=WHO,
             help="Each officer enrols with a name, a role and a phrase that only they know.",
         ),
         problem_with,

@@ -3,7 +3,9 @@
 from ceremony.core.text import show
 from ceremony.core.typeback import Policy
 from ceremony.flow.asking import Flow, acknowledge, enter
+from ceremony.flow.bags import open_bags
 from ceremony.flow.officers import enrol
+from ceremony.flow.people import enrol_others
 from ceremony.flow.prompts import Acknowledge, Block, EnterText, Facts, Field, Step, Text, Tone
 from ceremony.flow.room import Room
 from ceremony.flow.words import type_back
@@ -16,6 +18,9 @@ def open_ceremony(room: Room) -> Flow[None]:
         yield from _welcome(room)
         yield from _place(room)
     yield from enrol(room)
+    if not room.record.closed:
+        yield from enrol_others(room)
+        yield from open_bags(room)
     yield from type_back(
         room,
         step=Step.OPEN,

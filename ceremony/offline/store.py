@@ -115,10 +115,18 @@ def begin(state: Path, plan_file: PlanFile, services: Services) -> Room:
             "tool_version": services.tool.version,
             "tool_sha256": services.tool.sha256,
             "python": show(services.tool.python),
+            "bags_before": _bags(before[-1]) if before else [],
             "previous_head": before[-1].lines[-1].fingerprint.hex if before else None,
         },
     )
     return Room(plan_file=plan_file, directory=directory, record=record, services=services)
+
+
+def _bags(held: Held) -> list[dict[str, str]]:
+    """What was sealed at the end of that ceremony: item and bag."""
+    sealed = [line for line in held.lines if (line.type, line.key) == ("bags", "sealed")]
+    rows = sealed[-1].data["items"] if sealed else []
+    return [{"item": str(row["item"]), "bag": str(row["bag"])} for row in rows]
 
 
 def read_plan(directory: Path) -> PlanFile:

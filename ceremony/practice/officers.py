@@ -6,6 +6,7 @@ of the request bundle, the PIN, their phrases, and what they copied from the scr
 
 import sys
 import time
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -54,9 +55,19 @@ _TEXTS: Mapping[str, Mapping[str, str]] = {
         "purpose": "rehearsal of the first ceremony",
         "approval": "REHEARSAL-1",
     },
-    "open.officer.A": {"name": "Ada Practice", "role": "security officer"},
-    "open.officer.B": {"name": "Ben Practice", "role": "security officer"},
-    "open.witness": {"name": "Cleo Practice", "role": "witness"},
+    "open.officer.A": {
+        "name": "Ada Practice",
+        "role": "security officer",
+        "identity": "staff card",
+    },
+    "open.officer.B": {"name": "Ben Practice", "role": "security officer", "identity": "passport"},
+    "open.witness": {"name": "Cleo Practice", "role": "witness", "identity": "passport"},
+    "open.others": {
+        "administrator": "Dora Practice",
+        "administrator_identity": "staff card",
+        "custodian": "",
+        "custodian_identity": "",
+    },
     "findings.acknowledge": {"why": "expected in a rehearsal"},
     "preflight.note": {"why": "a rehearsal", "by": "Ada Practice"},
     "export.custody": {"receiver": "Ada Practice", "medium": "practice folder"},
@@ -90,6 +101,17 @@ class Papers:
         return Secret("-".join(known)) if known else self.passphrases.get(name)
 
 
+def _bags(prompt: EnterText) -> dict[str, str]:
+    """Bag numbers of a rehearsal: the same for the same thing each time."""
+    numbers = {f.name: f"R-{zlib.crc32(f.label.encode()):08x}" for f in prompt.fields}
+    match prompt.key:
+        case "open.bags":
+            return numbers
+        case "close.bags":
+            return {name: f"{number}, Ada Practice" for name, number in numbers.items()}
+    raise LookupError(prompt.key)
+
+
 class ScriptedOfficers:
     """A front end that answers from papers and prints a line a step."""
 
@@ -118,7 +140,8 @@ class ScriptedOfficers:
             case Choose():
                 return Chosen(value=_CHOICES.get(prompt.key, prompt.options[0].value))
             case EnterText():
-                return Entered(values={**_TEXTS, **self.papers.texts}[prompt.key])
+                texts = {**_TEXTS, **self.papers.texts}
+                return Entered(values=texts.get(prompt.key) or _bags(prompt))
             case EnterSecret():
                 return SecretEntered(secret=self._secret(prompt.key))
             case TypeBack():

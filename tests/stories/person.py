@@ -100,7 +100,14 @@ class Person:
         return {
             "Type back": self._type_words,
             "Place and purpose": lambda _, __: self._fill("a lab", "to try it", "TRY-1"),
-            "Officer ": lambda _, title: self._fill(f"Person {title[-1]}", "officer"),
+            "Officer ": lambda _, title: self._fill(f"Person {title[-1]}", "officer", "card"),
+            "The others in the room": lambda _, __: self.terminal.keys(*["Enter"] * 4),
+            "Bags that are opened": lambda screen, _: self.terminal.keys(
+                *["Enter"] * screen.count("(optional)")
+            ),
+            "Where everything goes": lambda screen, _: self._fill(
+                *["-, Person A"] * screen.count("bag number, holder")
+            ),
             "A phrase for": lambda _, title: self._fill(*[f"phrase of {title[-1]}"] * 2),
             "The time": lambda _, __: self.terminal.keys("1", "Enter"),
             "The PIN of token": lambda _, __: self._fill(pin.read_text().strip()),

@@ -41,7 +41,7 @@ class Terminal:
 
     def type(self, text: str) -> None:
         """Types text as it is."""
-        self._tmux("send-keys", "-l", text)
+        self._tmux("send-keys", "-l", "--", text)
 
     def wait(self, condition: Callable[[str], bool], *, timeout_s: float = 30) -> str:
         """The first screen for which `condition` holds.
