@@ -6,13 +6,16 @@ from typing import Final
 
 import click
 
+from ceremony.online.floor import devices
+from ceremony.command_line import CONTEXT, Group, completion, docs, version_option
 from ceremony.process import guarded
 
 _PLAN: Final = click.argument("plan", type=click.Path(path_type=Path), default="ceremony.toml")
 _TOKEN: Final = click.option(
     "--token-file",
-    metavar="FILE|-",
-    help="API token: a file of mode 0600, or - for standard input. Default: fioctl's login.",
+    metavar="FILE|-|keyring:NAME",
+    help="API token: a file of mode 0600, - for standard input, or the system's keyring. "
+    "Default: fioctl's login.",
 )
 _STATE: Final = click.option(
     "--state",
@@ -22,13 +25,16 @@ _STATE: Final = click.option(
 )
 
 
-@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(message="%(prog)s %(version)s", package_name="ceremony")
+@click.group(cls=Group, invoke_without_command=True, context_settings=dict(CONTEXT))
+@version_option
 @click.pass_context
 def ceremony_online(ctx: click.Context) -> None:
     """Carry a key ceremony's requests and certificates from and to the Factory."""
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
+
+
+ceremony_online.add_command(devices)
 
 
 @ceremony_online.command()
@@ -136,7 +142,7 @@ def show(plan: Path, as_json: bool, token_file: str | None) -> None:
     from ceremony.online.showing import describe, lines_of
 
     loaded = load(plan).plan
-    login = read_login(token_file)
+    login = read_login(token_file, online=loaded.online)
     with terminal.busy("asking the Factory what it has"):
         api = Api(loaded.online, loaded.factory, login, rehearsal=loaded.rehearsal)
         document = describe(loaded, api.pki())
@@ -145,6 +151,10 @@ def show(plan: Path, as_json: bool, token_file: str | None) -> None:
         return
     for line in lines_of(document):
         click.echo(line)
+
+
+ceremony_online.add_command(docs)
+ceremony_online.add_command(completion)
 
 
 def _state(state: Path | None) -> Path:

@@ -1,0 +1,187 @@
+"""A registration service of one's own: POST in the form of lmp-device-register.
+
+The service makes the certificate; what it answers is checked against the CSR before it is
+written: the key, the uuid, the Factory, the root, and that its chain holds.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+
+from ceremony.bundle.documents import read_tree
+from ceremony.bundle.media import MAX_PEM_BYTES, read_file
+from ceremony.bundle.writing import write_directory
+from ceremony.config import Online
+from ceremony.core.findings import errors
+from ceremony.core.text import show
+from ceremony.errors import CeremonyError, NetworkError, VerificationError
+from ceremony.online.api import words_of
+from ceremony.online.outcomes import FINAL, Outcome, Outcomes, Result
+from ceremony.online.transport import Bounds, Transport
+from ceremony.x509.certificate import Certificate, read_certificate, verify_signed_by
+from ceremony.x509.checks import check_certificate
+from ceremony.x509.csr import Csr, read_csr
+from ceremony.x509.pem import CERTIFICATE, CERTIFICATE_REQUEST, read_pem_list, write_pem
+from ceremony.x509.profiles import Role
+
+
+class _Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What the service answers; other fields may come."""
+
+    root: str = msgspec.field(name="root.crt")
+    sota: str = msgspec.field(name="sota.toml")
+    client: str = msgspec.field(name="client.pem")
+    chained: str = msgspec.field(name="client.chained")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What goes along with each CSR.
+
+    Attributes:
+        name: of the device; its uuid when empty.
+        sota_dir: where the device keeps its files.
+    """
+
+    factory: str
+    hardware_id: str
+    name: str = ""
+    sota_dir: str = "/var/sota"
+
+
+class Service:
+    """A registration service.
+
+    Args:
+        url: https, or http to a loopback address.
+        ca_file: CA of its TLS certificate; the system's store otherwise.
+        root: the Factory's root; None to take the one in the answer as it is.
+        bounds: other than the usual ones.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        ca_file: str | None = None,
+        root: Certificate | None = None,
+        bounds: Bounds | None = None,
+    ) -> None:
+        parts = urlsplit(url)
+        base = f"{parts.scheme}://{parts.netloc}"
+        self._path = parts.path or "/"
+        self._transport = Transport(Online(api=base, ca_file=ca_file), bounds)
+        self._root = root
+
+    def register(self, csr_file: Path, asked: Asked, out: Path) -> Path:
+        """Sends one CSR and writes what comes back into ``out/<uuid>/``.
+
+        Not repeated: a second request may make a second certificate.
+
+        Raises:
+            NetworkError: `api.*`, `service.refused`, `service.answer`.
+            VerificationError: `csr.*`, `pem.*`, `certificate.*`, `service.*`.
+            MediaError: `media.*`; `media.exists` where the folder is there.
+        """
+        csr = read_csr(read_file(csr_file, MAX_PEM_BYTES), csr_file.name)
+        uuid = csr.common_name or ""
+        body = {
+            "name": asked.name.replace("{uuid}", uuid) or uuid,
+            "uuid": uuid,
+            "csr": write_pem(csr.der, CERTIFICATE_REQUEST).decode(),
+            "hardware-id": asked.hardware_id,
+            "sota-config-dir": asked.sota_dir,
+        }
+        answer = self._transport.exchange("POST", self._path, {}, msgspec.json.encode(body))
+        if not answer.success:
+            raise NetworkError(
+                "service.refused",
+                f"the registration service answers {answer.status}: {words_of(answer.body)}",
+                hint="Read its words; look into the service's own log.",
+            )
+        files = self._check(answer.body, csr, asked)
+        return write_directory(out, uuid, files, private=True)
+
+    def _check(self, body: bytes, csr: Csr, asked: Asked) -> dict[str, bytes]:
+        try:
+            given = msgspec.convert(read_tree(body, "the service's answer"), _Answer)
+        except (VerificationError, msgspec.ValidationError) as exc:
+            raise NetworkError(
+                "service.answer",
+                "the service's answer is not that of a registration service",
+                hint="Check --service; it is the address that lmp-device-register is given.",
+            ) from exc
+        client = read_certificate(given.client.encode(), "the service's client.pem")
+        root = read_certificate(given.root.encode(), "the service's root.crt")
+        # The reference service puts an empty line between the two.
+        chained = given.chained.replace("-----\n\n-----", "-----\n-----").rstrip("\n") + "\n"
+        chain = read_pem_list(chained.encode(), CERTIFICATE, "the service's client.chained")
+        issuer = read_certificate(chain[-1], "the service's client.chained")
+        self._require(client.spki == csr.spki, "the certificate is for another key than the CSR's")
+        self._require(client.common_name == csr.common_name, "the certificate has another uuid")
+        self._require(chain[0] == client.der, "client.chained begins with another certificate")
+        self._require(
+            self._root is None or root.der == self._root.der, "root.crt is not the Factory's root"
+        )
+        found = errors(check_certificate(client, Role.DEVICE, factory=asked.factory))
+        self._require(not found, found[0].message if found else "")
+        verify_signed_by(client, issuer)
+        verify_signed_by(issuer, root)
+        return {
+            "client.pem": given.client.encode(),
+            "client.chained": chained.encode(),
+            "root.crt": given.root.encode(),
+            "sota.toml": given.sota.encode(),
+        }
+
+    @staticmethod
+    def _require(holds: bool, otherwise: str) -> None:
+        if not holds:
+            raise VerificationError(
+                "service.certificate",
+                f"what the registration service answers cannot be used: {otherwise}",
+                hint="Check the service's CA, its root and its Factory.",
+            )
+
+
+def send_all(
+    service: Service,
+    files: Sequence[Path],
+    asked: Asked,
+    out: Path,
+    outcomes: Outcomes,
+    tell: Callable[[int, int], None],
+) -> tuple[int, int, int]:
+    """Sends each CSR that an earlier run has not; one after the other.
+
+    Returns:
+        How many went well, how many did not, and how many an earlier run had done.
+    """
+    out.mkdir(mode=0o700, parents=True, exist_ok=True)
+    good = bad = skipped = 0
+    for file in files:
+        key = hashlib.sha256(file.read_bytes()).hexdigest()
+        if outcomes.done(key):
+            skipped += 1
+        else:
+            outcome = _send(service, file, key, asked, out)
+            outcomes.add(outcome)
+            good, bad = good + (outcome.result in FINAL), bad + (outcome.result not in FINAL)
+        tell(good + skipped, bad)
+    return good, bad, skipped
+
+
+def _send(service: Service, file: Path, key: str, asked: Asked, out: Path) -> Outcome:
+    where = show(file.name)
+    try:
+        folder = service.register(file, asked, out)
+    except CeremonyError as exc:
+        result = Result.REFUSED if isinstance(exc, VerificationError) else Result.FAILED
+        return Outcome(
+            uuid="", key=key, result=result, where=where, code=exc.code, message=exc.message
+        )
+    return Outcome(uuid=folder.name, key=key, result=Result.REGISTERED, where=where, status=201)
