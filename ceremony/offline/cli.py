@@ -20,6 +20,8 @@ _COMMANDS: Final = {
     "doctor": ("ceremony.offline.doctor", "Look at this laptop and its tokens; change nothing."),
     "history": ("ceremony.offline.history", "Ceremonies of this state folder."),
     "devices": ("ceremony.offline.devices", "Device certificates: issue, list, find."),
+    "docs": ("ceremony.offline.docs", "The handbook: chapters, and every control code."),
+    "completion": ("ceremony.offline.completion", "The script that completes in your shell."),
 }
 
 REMOVED: tuple[str, ...] = ()
@@ -34,10 +36,12 @@ def main() -> None:
 
 def _run(arguments: list[str]) -> int:
     import click
+    from click.shell_completion import CompletionItem
 
+    from ceremony.command_line import CONTEXT, Group, version_option
     from ceremony.process import guarded
 
-    class Commands(click.Group):
+    class Commands(Group):
         def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
             return list(_COMMANDS)
 
@@ -51,12 +55,20 @@ def _run(arguments: list[str]) -> int:
             with formatter.section("Commands"):
                 formatter.write_dl([(name, words) for name, (_, words) in _COMMANDS.items()])
 
+        def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+            names = [
+                CompletionItem(name, help=words)
+                for name, (_, words) in _COMMANDS.items()
+                if name.startswith(incomplete)
+            ]
+            return names + click.Command.shell_complete(self, ctx, incomplete)
+
     @click.group(
         cls=Commands,
         invoke_without_command=True,
-        context_settings={"help_option_names": ["-h", "--help"]},
+        context_settings=dict(CONTEXT),
     )
-    @click.version_option(message="%(prog)s %(version)s", package_name="ceremony")
+    @version_option
     @click.pass_context
     def ceremony(ctx: click.Context) -> None:
         """Offline key ceremonies for the root of trust of an IoT fleet.

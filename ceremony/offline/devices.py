@@ -12,6 +12,7 @@ import click
 
 from ceremony import config
 from ceremony.bundle.media import MAX_PEM_BYTES, read_file
+from ceremony.command_line import Group
 from ceremony.core.pace import Pace
 from ceremony.core.text import show
 from ceremony.devices.batch import WORKERS, Order, Summary, issue
@@ -35,7 +36,7 @@ _LEDGER = click.option(
 )
 
 
-@click.group(name="devices")
+@click.group(name="devices", cls=Group)
 def command() -> None:
     """Device client certificates from a local device CA."""
 

@@ -8,15 +8,16 @@ from typing import Any
 import click
 
 from ceremony import __version__, config
+from ceremony.command_line import Command
 from ceremony.config import Plan, Token
 from ceremony.core.ports import StoreInfo
 from ceremony.core.text import show
 from ceremony.errors import KeyStoreError
 from ceremony.flow.prompts import CheckRow
+from ceremony.installation import tool_sha256
 from ceremony.offline import cli
 from ceremony.offline.clock import SystemClock
 from ceremony.offline.environment import default_state
-from ceremony.offline.installation import tool_sha256
 from ceremony.offline.inventory import FoundModule, found_modules, listing_tokens, plan_tokens
 from ceremony.offline.preflight import machine_rows, preflight
 
@@ -24,7 +25,7 @@ SCHEMA = "ceremony-doctor/1"
 _TIMEOUT_S = 20
 
 
-@click.command(name="doctor")
+@click.command(name="doctor", cls=Command)
 @click.argument("plan", type=click.Path(path_type=Path), required=False)
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 @click.option(

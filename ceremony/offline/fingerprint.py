@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from ceremony.bundle.inspection import fingerprint_of
+from ceremony.command_line import Command
 from ceremony.core.fingerprints import Fingerprint
 from ceremony.core.text import show
 
@@ -15,7 +16,7 @@ _BLACK_ON_WHITE = "\x1b[38;2;0;0;0;48;2;255;255;255m"
 _RESET = "\x1b[0m"
 
 
-@click.command(name="fingerprint")
+@click.command(name="fingerprint", cls=Command)
 @click.argument(
     "paths", metavar="PATH...", type=click.Path(path_type=Path), nargs=-1, required=True
 )

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import click
 
+from ceremony.command_line import Command
 from ceremony.offline.environment import state_folder
 from ceremony.offline.store import Held, ceremonies
 
 
-@click.command(name="history")
+@click.command(name="history", cls=Command)
 @click.option(
     "--dir", "directory", type=click.Path(path_type=Path), help="State folder (default: XDG)."
 )

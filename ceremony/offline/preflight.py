@@ -16,9 +16,9 @@ from ceremony.config import Plan, Token
 from ceremony.core.ports import StoreInfo
 from ceremony.core.text import show
 from ceremony.flow.prompts import CheckRow, CheckStatus
+from ceremony.installation import installation, tool_sha256
 from ceremony.offline import inventory
 from ceremony.offline.environment import acted, dumpable
-from ceremony.offline.installation import installation, tool_sha256
 from ceremony.offline.media import mount_of, mounts
 from ceremony.offline.network import network_rows, network_up
 from ceremony.offline.sticks import stick_rows

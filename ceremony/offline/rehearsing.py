@@ -11,10 +11,11 @@ from pathlib import Path
 
 import click
 
+from ceremony.command_line import Command
 from ceremony.config import Kind
 
 
-@click.command(name="rehearse")
+@click.command(name="rehearse", cls=Command)
 @click.argument("plan", type=click.Path(path_type=Path), default=Path("ceremony.toml"))
 @click.option("--auto", is_flag=True, help="Scripted officers; no terminal needed.")
 @click.option("--plain", is_flag=True, help="Plain lines instead of the wizard.")
@@ -37,7 +38,7 @@ def command(
     The factory becomes `rehearsal-<factory>`, API and token are replaced by practice ones.
     """
     arguments = [sys.executable, "-I", "-m", "ceremony.practice", str(plan)]
-    if auto or not (sys.stdin.isatty() and sys.stdout.isatty() or plain):
+    if auto or not ((sys.stdin.isatty() and sys.stdout.isatty()) or plain):
         arguments.append("--auto")
     arguments += ["--plain"] if plain else []
     for name, value in (("--kind", kind), ("--key-store", key_store), ("--keep", keep)):

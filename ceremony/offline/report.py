@@ -7,6 +7,7 @@ import click
 
 from ceremony import config
 from ceremony.bundle.media import is_name, read_file
+from ceremony.command_line import Command
 from ceremony.config import Plan
 from ceremony.documents.entries import Entries
 from ceremony.documents.report import report
@@ -27,7 +28,7 @@ _FIXED = {
 }
 
 
-@click.command(name="report")
+@click.command(name="report", cls=Command)
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
 @click.option(
     "-o",
@@ -39,14 +40,9 @@ _FIXED = {
 def command(directory: Path, output: Path | None) -> int:
     """The report of the ceremony in DIR: its folder, or its evidence.
 
-    \b
-    Examples:
-      ceremony report evidence/acme-evidence-create-20260102-5a5a -o report.pdf
-      ceremony report ~/.local/state/ceremony/create-20260102-5a5a
-
     The chain of its record is checked first. Whether the record is complete is shown only
     by its head on paper: compare it with the head on the report's first page.
-    """  # noqa: D301 - click's paragraph mark
+    """
     check_output(output)
     lines = read_record(directory)
     plan = read_plan(directory, lines)

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from ceremony import config
+from ceremony.command_line import Command
 from ceremony.errors import ExitStatus, StoppedError
 from ceremony.flow.driver import Outcome
 from ceremony.flow.driver import run as drive
@@ -18,7 +19,7 @@ from ceremony.offline.wiring import RealServices
 _NEW = "new"
 
 
-@click.command(name="run")
+@click.command(name="run", cls=Command)
 @click.argument("plan", type=click.Path(path_type=Path), default=Path("ceremony.toml"))
 @click.option(
     "--dir", "directory", type=click.Path(path_type=Path), help="State folder (default: XDG)."

@@ -5,11 +5,12 @@ from pathlib import Path
 import click
 
 from ceremony import __version__, config
+from ceremony.command_line import Command
 from ceremony.documents.script import script
 from ceremony.offline.paper import check_output, write_document
 
 
-@click.command(name="script")
+@click.command(name="script", cls=Command)
 @click.argument("plan", type=click.Path(path_type=Path), default="ceremony.toml")
 @click.option(
     "-o",
@@ -21,14 +22,9 @@ from ceremony.offline.paper import check_output, write_document
 def command(plan: Path, output: Path | None) -> int:
     """The numbered script for the day, with the words of PLAN (default: ceremony.toml).
 
-    \b
-    Examples:
-      ceremony script -o script.pdf
-      ceremony script acme.toml -o script.html
-
     Print it on another machine than the laptop of the room: the officers type the plan's
     words back from it.
-    """  # noqa: D301 - click's paragraph mark
+    """
     check_output(output)
     write_document(script(config.load(plan), tool_version=__version__), output)
     return 0

@@ -8,6 +8,7 @@ import click
 
 from ceremony.bundle.inspection import Inspection, inspect
 from ceremony.bundle.verdicts import Outcome, failed
+from ceremony.command_line import Command
 from ceremony.core.fingerprints import Fingerprint
 from ceremony.core.text import show
 from ceremony.errors import PlanError, VerificationError
@@ -16,7 +17,7 @@ from ceremony.offline.clock import SystemClock
 SCHEMA = "ceremony-verify/1"
 
 
-@click.command(name="verify")
+@click.command(name="verify", cls=Command)
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option(
     "--expect",

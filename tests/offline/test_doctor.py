@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ceremony.config import Token
-from ceremony.offline.installation import installation
+from ceremony.installation import installation
 
 PLAN = """
 schema = "ceremony-plan/1"

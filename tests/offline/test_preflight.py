@@ -17,7 +17,7 @@ from ceremony.config import Plan, Token
 from ceremony.core.ports import PinState, StoreInfo
 from ceremony.errors import KeyStoreError
 from ceremony.flow.prompts import CheckRow, CheckStatus
-from ceremony.offline.installation import installation, tool_sha256
+from ceremony.installation import installation, tool_sha256
 from ceremony.offline.inventory import found_modules, token_rows
 from ceremony.offline.preflight import machine_rows, preflight, terminal_row
 

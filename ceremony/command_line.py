@@ -1,0 +1,115 @@
+"""What both command lines share: examples first, the build's hash, completions, the handbook."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import click
+
+from ceremony import __version__
+from ceremony.examples import EXAMPLES
+
+SHELLS: Final = ("bash", "zsh", "fish")
+CONTEXT: Final[Mapping[str, Any]] = {"help_option_names": ["-h", "--help"]}
+_INSTALL: Final = {
+    "bash": "~/.bash_completion, or ~/.local/share/bash-completion/completions/{name}",
+    "zsh": "~/.zfunc/_{name}   (a folder of your fpath)",
+    "fish": "~/.config/fish/completions/{name}.fish",
+}
+
+
+class Command(click.Command):
+    """A command whose help begins with examples."""
+
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Usage, examples, what it does, options."""
+        _format_help(self, ctx, formatter)
+
+
+class Group(click.Group):
+    """A group of such commands, whose help begins with examples too."""
+
+    command_class = Command
+
+    def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Usage, examples, what it does, options and commands."""
+        _format_help(self, ctx, formatter)
+
+
+def _format_help(
+    command: click.Command, ctx: click.Context, formatter: click.HelpFormatter
+) -> None:
+    command.format_usage(ctx, formatter)
+    rows = EXAMPLES.get(ctx.command_path, ())
+    if rows:
+        formatter.write_paragraph()
+        formatter.write("Examples:\n")
+        for words, line in rows:
+            formatter.write(f"  # {words}\n  {line}\n")
+    command.format_help_text(ctx, formatter)
+    command.format_options(ctx, formatter)
+    command.format_epilog(ctx, formatter)
+
+
+def version_line(program: str) -> str:
+    """Name, version, and the first 12 hex digits of the hash over the installed files."""
+    from ceremony.installation import tool_sha256
+
+    return f"{program} {__version__} (build {tool_sha256()[:12]})"
+
+
+def _print_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        click.echo(version_line(ctx.find_root().info_name or "ceremony"))
+        ctx.exit()
+
+
+version_option = click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_version,
+    help="Version, and hash of the installed files.",
+)
+
+
+@click.command(name="completion", cls=Command)
+@click.argument("shell", type=click.Choice(SHELLS))
+@click.pass_context
+def completion(ctx: click.Context, shell: str) -> None:
+    """Print the script that lets SHELL complete commands, options and paths.
+
+    Put it where your shell looks, once: no start of a shell then waits for it.
+    """
+    from click.shell_completion import get_completion_class
+
+    root = ctx.find_root()
+    name = root.info_name or "ceremony"
+    kind = get_completion_class(shell)
+    if kind is None:
+        raise LookupError(shell)
+    variable = f"_{name.replace('-', '_').upper()}_COMPLETE"
+    click.echo(kind(root.command, {}, name, variable).source())
+    click.echo(f"Put it into {_INSTALL[shell].format(name=name)}", err=True)
+
+
+@click.command(name="docs", cls=Command)
+@click.argument("topic", required=False, metavar="[CODE|CHAPTER]")
+def docs(topic: str | None) -> None:
+    """Open the handbook that is inside this program; no network is needed.
+
+    Without an argument: all of it, in your pager on a terminal, else on standard output. A
+    control code such as token.pin_locked, the part of it before the dot, or a chapter's name
+    shows only that.
+    """
+    import os
+    import sys
+
+    from ceremony.handbook import look_up
+
+    text = look_up(topic)
+    if not sys.stdout.isatty() or topic is not None:
+        click.echo(text, nl=False)
+        return
+    os.environ["LESSSECURE"] = "1"  # less then starts no program and writes no file
+    click.echo_via_pager(text)
