@@ -30,8 +30,9 @@ def open_part(plan: Plan) -> Part:
         (
             seat,
             (
-                f"Enrol as officer {seat}: name as on the identity document, role, and a personal "
-                "phrase typed twice, unseen by everybody else."
+                f"Enrol as officer {seat}: name as on the identity document, role, the kind of "
+                "document that was looked at, and a personal phrase typed twice, unseen by "
+                "everybody else."
             ),
             "Accepted" if seat == "A" else "Accepted; another person than officer A",
         )
@@ -39,6 +40,24 @@ def open_part(plan: Plan) -> Part:
     ]
     if plan.rules.witness:
         rows.append(("Witness", "Have name and role entered.", "Accepted"))
+    rows.append(
+        (
+            EITHER,
+            (
+                "Enter administrator and custodian, where there are any, with the kind of document "
+                "that was looked at."
+            ),
+            "Accepted",
+        )
+    )
+    if plan.rules.bags:
+        rows.append(
+            (
+                BOTH,
+                "Look at each bag: seal and number. Enter the numbers, then cut the bags.",
+                "As in the last record; another number is an exception",
+            )
+        )
     rows += type_back(plan, "the plan's fingerprint in this script")
     return Part(
         title="Open",

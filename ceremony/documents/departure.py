@@ -65,7 +65,15 @@ def export_part(plan: Plan) -> Part:
 
 def close_part(plan: Plan) -> Part:
     """The end of the record, and where everything goes."""
-    rows: list[Row] = [
+    sealed: list[Row] = [
+        (
+            BOTH,
+            "For each thing: enter the number of the bag that lies ready, and who holds it.",
+            "All on record before it is closed",
+        )
+    ]
+    rows: list[Row] = sealed if plan.rules.bags else []
+    rows += [
         (
             EITHER,
             "Plug in the stick EVIDENCE. Choose it. The record is closed with this.",

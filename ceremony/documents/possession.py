@@ -2,7 +2,7 @@
 
 from ceremony.core.text import show
 from ceremony.documents.entries import Entries, Entry
-from ceremony.documents.model import Block, Facts, Heading, Paragraph
+from ceremony.documents.model import Block, Column, Facts, Heading, Paragraph, Table
 
 
 def backups(entries: Entries) -> tuple[Block, ...]:
@@ -19,6 +19,53 @@ def backups(entries: Entries) -> tuple[Block, ...]:
         Paragraph(text=text),
         *(_proof(entry) for entry in found),
     )
+
+
+def others(entries: Entries) -> list[tuple[str, ...]]:
+    """Rows of people with a role beside the officers: part, name, role, identity, time."""
+    entry = entries.find("people", "others")
+    if entry is None:
+        return []
+    return [
+        (title, entry.typed(name), "-", entry.typed(f"{name}_identity"), entry.line.at)
+        for name, title in (("administrator", "Administrator"), ("custodian", "Custodian"))
+        if entry.typed(name)
+    ]
+
+
+def bags(entries: Entries) -> tuple[Block, ...]:
+    """Tamper-evident bags: what was opened, what was sealed, and who holds it."""
+    opened, sealed = entries.find("bags", "opened"), entries.find("bags", "sealed")
+    if opened is None and sealed is None:
+        return ()
+    blocks: list[Block] = [Heading(text="Bags, and who holds what")]
+    if opened is not None:
+        rows = tuple(
+            (row.typed("item"), _bag(row.typed("bag")), row.typed("before") or "not known")
+            for row in opened.items("items")
+        )
+        columns = (
+            Column(title="Thing", share=50),
+            Column(title="Bag that was opened", share=50),
+            Column(title="In the last record", share=50),
+        )
+        blocks.append(Table(caption=f"Opened, {opened.line.at}", columns=columns, rows=rows))
+    if sealed is not None:
+        rows = tuple(
+            (row.typed("item"), _bag(row.typed("bag")), row.typed("holder"))
+            for row in sealed.items("items")
+        )
+        columns = (
+            Column(title="Thing", share=50),
+            Column(title="Bag that it goes into", share=50),
+            Column(title="Held by", share=50),
+        )
+        blocks.append(Table(caption=f"Sealed, {sealed.line.at}", columns=columns, rows=rows))
+    return tuple(blocks)
+
+
+def _bag(number: str) -> str:
+    return "no bag" if number == "-" else number
 
 
 def sticks(entries: Entries) -> tuple[Block, ...]:

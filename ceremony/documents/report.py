@@ -25,7 +25,7 @@ from ceremony.documents.model import (
     Table,
     Tone,
 )
-from ceremony.documents.possession import backups, sticks
+from ceremony.documents.possession import backups, bags, others, sticks
 from ceremony.documents.script import backup_notice, plan_rows
 from ceremony.documents.statements import missing, statements
 from ceremony.record.chain import Line
@@ -71,6 +71,7 @@ def report(
             *certificate_blocks(entries, certificates),
             *checks(entries),
             *outgoing(entries),
+            *bags(entries),
             *course(entries),
             *_plan(opened, plan),
             *statements(entries),
@@ -134,22 +135,25 @@ def _notices(entries: Entries, opened: Entry, method: str) -> tuple[Block, ...]:
 
 
 def _people(entries: Entries) -> tuple[Block, ...]:
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for entry in entries.all("officer"):
         seat = show(entry.line.key)
         part = "Witness" if seat == "witness" else f"Officer {seat}"
-        rows.append((part, entry.typed("name"), entry.typed("role"), entry.line.at))
+        identity = entry.typed("identity") or "not on record"
+        rows.append((part, entry.typed("name"), entry.typed("role"), identity, entry.line.at))
+    rows += others(entries)
     for entry in entries.all("custody"):
         name = entry.typed("receiver")
-        rows.append(("Custodian", name, f"key {show(entry.line.key)}", entry.line.at))
+        rows.append(("Receiver", name, f"key {show(entry.line.key)}", "-", entry.line.at))
     return (
         Heading(text="People"),
         Table(
             columns=(
                 Column(title="Part", share=22),
-                Column(title="Name", share=48),
-                Column(title="Role", share=48),
-                Column(title="On record since (UTC)", share=34),
+                Column(title="Name", share=36),
+                Column(title="Role", share=34),
+                Column(title="Identity checked with", share=27),
+                Column(title="On record since (UTC)", share=33),
             ),
             rows=tuple(rows),
         ),

@@ -56,8 +56,8 @@ _ASSUMPTIONS = (
     (
         "People are who they said they are.",
         (
-            "Names and roles are as typed. Identity documents are checked by people and noted on "
-            "the script, not by the program."
+            "Names and roles are as typed. Identity documents are checked by people; the kind of "
+            "document is on record, its number is not."
         ),
     ),
     (
@@ -94,7 +94,8 @@ def statements(entries: Entries) -> tuple[Block, ...]:
 def _unchecked(entries: Entries) -> tuple[tuple[str, str], ...]:
     rows = [
         ("The platform", "Whether it accepted the certificates: the receipt of the upload tells."),
-        ("Rooms and bags", "Access to the room, cameras, bag numbers: on the script only."),
+        ("Room", "Access to the room, and cameras: on the script only."),
+        ("Bags", "Their numbers are as typed; seals are looked at by people."),
     ]
     folders = [e.line.key for e in entries.all("stick") if e.text("kind") != "stick"]
     if folders:

@@ -1,0 +1,142 @@
+"""People and bags: what is asked, what is refused, and what the next ceremony compares."""
+
+from pathlib import Path
+
+import pytest
+
+from ceremony.documents.report import report
+from ceremony.documents.text import render_text
+from ceremony.flow.driver import Outcome, run
+from ceremony.flow.prompts import Answer, AnyPrompt, Command, Entered, Frame, Working
+from ceremony.offline import store
+from ceremony.record.chain import Line
+from tests.flow.table import Table
+
+OPENED = {"item0": "LAP-1", "item1": ""}
+SEALED = {
+    "item0": "LAP-2, Ada",
+    "item1": "OUT-1, Ben",
+    "item2": "EV-1, Dora",
+    "item3": "-, Ada",
+}
+
+
+class Clerks:
+    """Scripted officers who type these forms first, and then as always."""
+
+    def __init__(self, table: Table, texts: dict[str, list[dict[str, str]]]) -> None:
+        self.officers = table.officers()
+        self.texts = texts
+        self.asked: list[AnyPrompt] = []
+
+    def progress(self, working: Working, frame: Frame) -> None:
+        pass
+
+    def ask(self, prompt: AnyPrompt, frame: Frame) -> Answer | Command:
+        self.asked.append(prompt)
+        if self.texts.get(prompt.key):
+            return Entered(values=self.texts[prompt.key].pop(0))
+        return self.officers.ask(prompt, frame)
+
+    def problems(self, key: str) -> list[str]:
+        return [p.problem for p in self.asked if p.key == key and p.problem]
+
+
+def hold(table: Table, clerks: Clerks) -> tuple[Line, ...]:
+    held = store.ceremonies(table.media / "state")
+    room = (
+        store.begin(table.media / "state", table.plan_file, table.services)
+        if all(each.finished for each in held)
+        else table.sit_down()
+    )
+    with room.record:
+        assert run(room, clerks) is Outcome.CLOSED
+        return room.record.lines
+
+
+def only(lines: tuple[Line, ...], kind: str, key: str) -> Line:
+    (line,) = [line for line in lines if (line.type, line.key) == (kind, key)]
+    return line
+
+
+@pytest.mark.parametrize(
+    "document", ["passport 123456789", "ID 12 34 56", "L-1-2-3-4", "C01X00T47 2211"]
+)
+def test_the_number_of_a_document_is_refused(tmp_path: Path, document: str) -> None:
+    table = Table(tmp_path)
+    person = {"name": "Ada", "role": "officer", "identity": document}
+    clerks = Clerks(table, {"open.officer.A": [person, {**person, "identity": "passport"}]})
+    lines = hold(table, clerks)
+    assert "its number does not belong" in clerks.problems("open.officer.A")[0]
+    assert only(lines, "officer", "A").data["identity"] == "passport"
+    assert all(document.encode() not in line.raw for line in lines)
+
+
+def test_a_name_without_a_document_is_asked_again(tmp_path: Path) -> None:
+    table = Table(tmp_path)
+    nobody = {
+        "administrator": "Dora",
+        "administrator_identity": "",
+        "custodian": "",
+        "custodian_identity": "",
+    }
+    clerks = Clerks(table, {"open.others": [nobody]})
+    with pytest.raises(AssertionError, match="name and kind of document"):
+        hold(table, clerks)
+
+
+def test_bags_go_in_as_the_officers_say_and_nobody_is_forgotten(tmp_path: Path) -> None:
+    table = Table(tmp_path)
+    wrong = [
+        {**SEALED, "item1": "OUT-1"},
+        {**SEALED, "item1": "OUT-1, "},
+        {**SEALED, "item1": "lap 2, Ben"},
+    ]
+    clerks = Clerks(table, {"close.bags": [*wrong, SEALED]})
+    lines = hold(table, clerks)
+    problems = clerks.problems("close.bags")
+    assert ["number" in problem for problem in problems] == [True] * 3
+    rows = only(lines, "bags", "sealed").data["items"]
+    assert rows[1] == {"item": "stick SIGNED OUT", "bag": "OUT-1", "holder": "Ben"}
+    assert rows[3] == {"item": "PINs and passphrases", "bag": "-", "holder": "Ada"}
+    text = render_text(report(lines, plan=table.plan_file.plan, certificates={})).decode()
+    told = " ".join(text.split())
+    assert "EV-1" in told
+    assert "Dora" in told
+
+
+def test_the_next_ceremony_finds_an_exchanged_bag_and_says_which(tmp_path: Path) -> None:
+    table = Table(tmp_path)
+    hold(table, Clerks(table, {"close.bags": [SEALED]}))
+    exchanged = {"item0": "LAP-9", "item1": "", "item2": "out 1", "item3": "EV-1"}
+    clerks = Clerks(
+        table,
+        {
+            "open.bags": [exchanged],
+            "open.bags.differ": [{"why": "the courier was changed", "by": "Ada"}],
+        },
+    )
+    for folder in ("usb-out", "evidence", "custody"):
+        (table.media / folder).mkdir(exist_ok=True)
+    lines = hold(table, clerks)
+    opened = next(prompt for prompt in clerks.asked if prompt.key == "open.bags")
+    assert "LAP-2" not in str(opened)
+    before = {row["item"]: row["bag"] for row in lines[0].data["bags_before"]}
+    assert before["laptop"] == "LAP-2"
+    assert before["PINs and passphrases"] == "-"
+    (exception,) = [line for line in lines if line.type == "exception"]
+    assert exception.data["what"] == "laptop: bag LAP-9; the last record says LAP-2"
+
+
+def test_the_same_bags_again_are_nothing_to_tell(tmp_path: Path) -> None:
+    table = Table(tmp_path)
+    hold(table, Clerks(table, {"close.bags": [SEALED]}))
+    same = {"item0": "LAP-2", "item1": "", "item2": "OUT-1", "item3": "ev 1"}
+    lines = hold(table, Clerks(table, {"open.bags": [same]}))
+    assert not [line for line in lines if line.type == "exception"]
+
+
+def test_a_plan_may_do_without_bags(tmp_path: Path) -> None:
+    table = Table(tmp_path, extra="[rules]\nbags = false\n")
+    lines = hold(table, Clerks(table, {}))
+    assert not [line for line in lines if line.type == "bags"]
