@@ -23,6 +23,7 @@ from ceremony.plan import (
     Backup,
     ChosenCa,
     Curve,
+    Destroy,
     Limits,
     LocalCa,
     Media,
@@ -43,6 +44,7 @@ __all__ = [
     "Backup",
     "ChosenCa",
     "Curve",
+    "Destroy",
     "Kind",
     "Limits",
     "LocalCa",
@@ -188,6 +190,8 @@ def _check_requests(plan: Plan) -> None:
     if plan.root.issuer == "external" and not facts.makes_root:
         raise _refuse("root.issuer", f"{kind} makes no root")
     _check_chosen(plan)
+    if (plan.destroy is None) == (plan.kind is Kind.DESTROY_KEY):
+        raise _refuse("destroy", "belongs to the kind destroy-key, which needs it")
 
 
 def _check_chosen(plan: Plan) -> None:

@@ -21,6 +21,7 @@ class Kind(StrEnum):
     ENABLE_DEVICE_CA = "enable-device-ca"
     REVOKE_DEVICE_CA = "revoke-device-ca"
     SIGN_CSR = "sign-csr"
+    DESTROY_KEY = "destroy-key"
 
 
 class Slot(StrEnum):
@@ -134,6 +135,11 @@ KINDS: Final[Mapping[Kind, KindFacts]] = MappingProxyType(
             title="Certificates for CSRs",
             purpose="This ceremony signs CSRs under profiles that the plan names. Nothing of it "
             "is set at the Factory.",
+        ),
+        Kind.DESTROY_KEY: KindFacts(
+            title="Keys of an abandoned ceremony are destroyed",
+            purpose="This ceremony destroys keys that an abandoned ceremony made. Nothing that "
+            "was exported is certified by them.",
         ),
     }
 )

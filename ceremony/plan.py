@@ -207,6 +207,18 @@ class Media(Frozen, frozen=True):
     custody: AbsolutePath | None = None
 
 
+class Destroy(Frozen, frozen=True):
+    """Which keys the kind `destroy-key` destroys.
+
+    Attributes:
+        ceremony: id of the abandoned ceremony, a folder of the same state folder.
+        keys: names of keys that its record generated: `root`, or a local CA's.
+    """
+
+    ceremony: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,63}\Z")]
+    keys: Annotated[tuple[Name, ...], Meta(min_length=1, max_length=16)] = ("root",)
+
+
 class Plan(Frozen, frozen=True):
     """The whole plan. Use `load` or `parse`: they make the checks between fields."""
 
@@ -219,6 +231,7 @@ class Plan(Frozen, frozen=True):
     local_ca: tuple[LocalCa, ...] = ()
     device_ca: tuple[ChosenCa, ...] = ()
     sign_csr: tuple[SignCsr, ...] = ()
+    destroy: Destroy | None = None
     online: Online = Online()
     rules: Rules = Rules()
     limits: Limits = Limits()

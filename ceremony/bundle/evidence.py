@@ -135,12 +135,20 @@ def _close(case: _Case) -> str:
     if case.text("close", "close", "record_head_before") != case.lines[-1].prev:
         raise _refuse("record.close", "the close line names another head than the line before it")
     upload = case.text("close", "close", "upload_fingerprint")
+    if _exports_nothing(case):
+        return "it ends with its close line; this kind exports nothing"
     if case.text("done", _UPLOAD, "fingerprint") != upload:
         raise _refuse("record.close", "the close line names another upload bundle than was written")
     return f"it ends with its close line; the upload bundle is {upload}"
 
 
+def _exports_nothing(case: _Case) -> bool:
+    return case.text("open", "open", "kind") == "destroy-key"
+
+
 def _export(case: _Case) -> str:
+    if _exports_nothing(case):
+        raise UncheckedError("this kind exports nothing")
     head, said = case.text("intent", _UPLOAD, "record_head"), case.find("intent", _UPLOAD)
     if all(line.fingerprint.hex != head for line in case.lines[: said.n]):
         raise _refuse("record.export", "the manifest's record_head is none of this record's lines")
@@ -190,6 +198,8 @@ def _certificates(case: _Case) -> str:
 
 
 def _upload(case: _Case) -> str:
+    if _exports_nothing(case):
+        raise UncheckedError("this kind exports nothing")
     if UPLOAD_FINGERPRINT not in case.files:
         raise _refuse("evidence.upload", f"there is no {UPLOAD_FINGERPRINT}")
     wanted = case.text("close", "close", "upload_fingerprint")

@@ -156,6 +156,7 @@ _SENTENCES: Mapping[str, Callable[[Entry], str]] = {
     "pause": _pause,
     "resume": lambda e: f"Resumed by {e.names()}",
     "quit": lambda _: "Left; to be resumed",
+    "destroyed": lambda e: f"Keys destroyed: {show(e.line.key)}",
     "back": lambda e: f"Gone on: {e.names() or 'before the first fence'}",
     "reopen": lambda _: "Resumed after the program had ended",
     "torn": lambda e: f"A line cut off while it was written: {e.number('bytes')} bytes, set aside",

@@ -40,8 +40,10 @@ FINISHED = "finished"
 
 def close(room: Room, work: Work) -> Flow[None]:
     """Closes the record and writes the evidence; after a cut, writes what is missing."""
-    upload = work.upload
-    issued = [Issued(role=Role.ROOT, name=ROOT, certificate=work.root), *work.certificates]
+    upload = work.upload if work.exports else None
+    issued = list(work.certificates)
+    if work.exports:
+        issued.insert(0, Issued(role=Role.ROOT, name=ROOT, certificate=work.root))
     yield from close_bags(room)
     problem = None
     while True:
@@ -97,13 +99,13 @@ def _pick(room: Room, problem: str | None) -> Flow[str]:
     )
 
 
-def _close(room: Room, upload: Fingerprint) -> None:
+def _close(room: Room, upload: Fingerprint | None) -> None:
     room.append(
         Step.CLOSE,
         "close",
         "close",
         record_head_before=room.record.head.hex,
-        upload_fingerprint=upload.hex,
+        upload_fingerprint="" if upload is None else upload.hex,
         statement=_STATEMENT,
     )
 
@@ -113,7 +115,7 @@ def evidence_name(room: Room) -> str:
     return f"{room.plan.factory}-evidence-{room.ceremony_id}"
 
 
-def _write(room: Room, parent: Path, issued: Sequence[Issued], upload: Fingerprint) -> Path:
+def _write(room: Room, parent: Path, issued: Sequence[Issued], upload: Fingerprint | None) -> Path:
     files = evidence_files(room, issued, upload)
     target = parent / evidence_name(room)
     if not target.exists():
@@ -123,7 +125,7 @@ def _write(room: Room, parent: Path, issued: Sequence[Issued], upload: Fingerpri
 
 
 def evidence_files(
-    room: Room, issued: Sequence[Issued], upload: Fingerprint
+    room: Room, issued: Sequence[Issued], upload: Fingerprint | None
 ) -> Mapping[str, bytes]:
     """The evidence: a function of the record, the plan and the certificates alone."""
     certificates = {item.name: item.certificate for item in issued}
@@ -139,10 +141,11 @@ def evidence_files(
         "script.pdf": render_pdf(paper),
         "script.txt": render_text(paper),
         "key-inventory.json": _inventory(room),
-        "upload-fingerprint.txt": _words(room, upload),
-        "upload-fingerprint.svg": qr_svg(upload.hex.upper()),
-        "upload-fingerprint.png": qr_png(upload.hex.upper()),
     }
+    if upload is not None:
+        files["upload-fingerprint.txt"] = _words(room, upload)
+        files["upload-fingerprint.svg"] = qr_svg(upload.hex.upper())
+        files["upload-fingerprint.png"] = qr_png(upload.hex.upper())
     folder = room.directory / CERTIFICATES
     for path in sorted(folder.glob("*.pem")):
         files[path.name] = path.read_bytes()

@@ -7,6 +7,7 @@ from ceremony.flow.asking import Flow
 from ceremony.flow.backup import clone_and_prove
 from ceremony.flow.chosen import choose_cas
 from ceremony.flow.closing import close
+from ceremony.flow.destroying import destroy_keys
 from ceremony.flow.existing_root import use_root
 from ceremony.flow.export import export
 from ceremony.flow.intake import take_in
@@ -52,6 +53,10 @@ def _local_cas(room: Room, _: Work) -> Flow[None]:
     yield from make_local_cas(room)
 
 
+def _destroy(room: Room, _: Work) -> Flow[None]:
+    yield from destroy_keys(room)
+
+
 _END: Final[tuple[Part, ...]] = (sign_all, verify, export, close)
 _SERVER: Final[tuple[Part, ...]] = (_open, _take_in, _use_root, *_END)
 _CRL: Final[tuple[Part, ...]] = (_open, _take_in, _choose, _use_root, *_END)
@@ -64,6 +69,7 @@ PARTS: Final[Mapping[Kind, tuple[Part, ...]]] = {
     Kind.DISABLE_DEVICE_CA: _CRL,
     Kind.ENABLE_DEVICE_CA: _CRL,
     Kind.REVOKE_DEVICE_CA: _CRL,
+    Kind.DESTROY_KEY: (_open, _destroy, close),
 }
 
 
@@ -75,7 +81,7 @@ def ceremony(room: Room) -> Flow[None]:
     """
     if room.record.all("reopen") and not room.record.closed:
         yield from resume(room, current_step(room))
-    work = Work()
+    work = Work(exports=room.plan.kind is not Kind.DESTROY_KEY)
     for part in PARTS[room.plan.kind]:
         yield from part(room, work)
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from ceremony.errors import StoppedError
 from ceremony.flow.asking import Flow, acknowledge
 from ceremony.flow.issuing import FOLDER as CERTIFICATES
 from ceremony.flow.officers import SEATS, prove
@@ -15,7 +16,15 @@ def resume(room: Room, step: Step) -> Flow[None]:
 
     Raises:
         VerificationError: `fence.phrase`.
+        StoppedError: `destroy.abandoned`: its keys were destroyed.
     """
+    gone = room.record.all("destroyed")
+    if gone and room.plan.destroy is None:
+        raise StoppedError(
+            "destroy.abandoned",
+            f"keys of this ceremony were destroyed by {gone[0].data['ceremony']}",
+            hint="Begin a new ceremony.",
+        )
     visit = f"resume/{len(room.record.all('reopen'))}"
     if room.has("back", visit):
         return

@@ -17,11 +17,13 @@ class Work:
         root: made here, or the one that the Factory has.
         chosen: device CAs that a CRL acts on.
         certificates: issued here, below the root.
+        exports: there are a root and an upload bundle in the end.
         upload: fingerprint of the upload bundle.
     """
 
     intake: Intake = field(init=False)
     root: Certificate = field(init=False)
+    exports: bool = True
     chosen: tuple[Certificate, ...] = ()
     certificates: tuple[Issued, ...] = ()
     crl: RevocationList | None = None

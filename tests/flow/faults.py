@@ -10,7 +10,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from enum import Enum
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -80,10 +80,11 @@ class Points:
             if name.startswith("store."):
                 raise KeyStoreError("token.device", "the token failed", hint="Reconnect it.")
             raise OSError(errno.EIO, os.strerror(errno.EIO))
-        if self._act is Act.HALF and half is not None:
-            half()
-        else:
-            effect()
+        with suppress(OSError):  # a call that is refused has no effect; gone all the same
+            if self._act is Act.HALF and half is not None:
+                half()
+            else:
+                effect()
         if self._killed:
             time.sleep(self._late_s)
             os.kill(os.getpid(), signal.SIGKILL)
