@@ -64,7 +64,7 @@ EXAMPLES: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
         ("for CSRs, one a file; the same line again goes on after a cut",
          "ceremony devices issue --ca local_ca-line-1.pem --csr-dir csrs --out batch-1"),
         ("a million uuids from a file, into one file",
-         "ceremony devices issue --ca local_ca-line-1.pem --uuids - --out all.jsonl < uuids"),
+         "ceremony devices issue --ca local_ca-line-1.pem --uuids ids --out all.jsonl"),
     ),
     "ceremony devices list": (
         ("all of this CA", "ceremony devices list --ca local_ca-line-1.pem"),
@@ -107,6 +107,24 @@ EXAMPLES: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
     "ceremony-online show": (
         ("for people", "ceremony-online show"),
         ("for a program", "ceremony-online show acme.toml --json"),
+    ),
+    "ceremony-online devices": (
+        ("tell the Factory of certificates that were issued",
+         "ceremony-online devices register batch-1"),
+        ("would the gateway take this device?",
+         "ceremony-online devices check batch-1/UUID --gateway HOST"),
+    ),
+    "ceremony-online devices register": (
+        ("a batch; the same line again goes on after a cut",
+         "ceremony-online devices register batch-1 --group line-1"),
+        ("through a registration service of one's own",
+         "ceremony-online devices register csrs --out d --hardware-id x --service URL"),
+    ),
+    "ceremony-online devices check": (
+        ("a handshake and no more, with the gateway of its sota.toml",
+         "ceremony-online devices check device-1"),
+        ("to another address than its name has",
+         "ceremony-online devices check device-1 --bundle acme-upload-1 --connect HOST"),
     ),
     "ceremony-online docs": (
         ("the whole handbook", "ceremony-online docs"),

@@ -6,8 +6,8 @@ from typing import Final
 
 import click
 
-from ceremony.online.floor import devices
 from ceremony.command_line import CONTEXT, Group, completion, docs, version_option
+from ceremony.online.floor import devices
 from ceremony.process import guarded
 
 _PLAN: Final = click.argument("plan", type=click.Path(path_type=Path), default="ceremony.toml")

@@ -8,6 +8,8 @@ from typing import Any, Final
 
 import click
 
+from ceremony.command_line import Group
+
 _PATH = click.Path(path_type=Path)
 _QUIET_S: Final = 5.0
 _TOKEN = click.option(
@@ -25,7 +27,7 @@ _PLAN = click.option(
 )
 
 
-@click.group(name="devices")
+@click.group(name="devices", cls=Group)
 def devices() -> None:
     """Devices of the factory floor: register them, check their way to the gateway."""
 
