@@ -149,6 +149,8 @@ _REFUSALS: Final = ("BAD_CERTIFICATE", "CERTIFICATE_UNKNOWN", "UNSUPPORTED_CERTI
 
 def of_alert(exc: ssl.SSLError) -> CeremonyError:
     """The gateway ended the handshake with an alert (RFC 8446 §6.2)."""
+    if isinstance(exc, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        return of_silence(exc)
     reason = (exc.reason or "").upper()
     for part, (code, sentence, hint) in _ALERTS.items():
         if part in reason:

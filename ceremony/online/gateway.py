@@ -7,7 +7,8 @@ import os
 import socket
 import ssl
 import tomllib
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -180,6 +181,10 @@ def fetch_root(device: DeviceFiles, gateway: Gateway, *, timeout_s: float = 10.0
         VerificationError: `gateway.clock`.
     """
     tls = _connect(device, gateway, timeout_s)
+    with _closing_on_error(tls):
+        # A request on top of a refusal would hide the alert that says why.
+        diagnosis.await_refusal(tls)
+    tls.settimeout(timeout_s)
     connection = http.client.HTTPConnection(gateway.name, gateway.port, timeout=timeout_s)
     connection.sock = tls
     with closing(connection):
@@ -204,6 +209,16 @@ def fetch_root(device: DeviceFiles, gateway: Gateway, *, timeout_s: float = 10.0
                 hint="Check the address: something else is listening there.",
             )
         return _met(tls, document=True)
+
+
+@contextmanager
+def _closing_on_error(tls: ssl.SSLSocket) -> Iterator[None]:
+    """Closes the connection when the block fails."""
+    try:
+        yield
+    except BaseException:
+        tls.close()
+        raise
 
 
 def _is_root(raw: bytes) -> bool:
