@@ -15,6 +15,7 @@ from textual.timer import Timer
 from ceremony.flow import prompts
 from ceremony.flow.prompts import Answer, AnyPrompt, Command, Frame, Working
 from screens import themes
+from screens.body import TALL
 from screens.prompt import FramedScreen, PromptScreen
 from screens.working import WorkingScreen, moment
 
@@ -46,6 +47,10 @@ class Wizard(App[int], inherit_bindings=False):
     HORIZONTAL_BREAKPOINTS: list[tuple[int, str]] | None = [  # noqa: RUF012
         (0, "-narrow"),
         (WIDE, "-wide"),
+    ]
+    VERTICAL_BREAKPOINTS: list[tuple[int, str]] | None = [  # noqa: RUF012
+        (0, "-low"),
+        (TALL, "-tall"),
     ]
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+q,ctrl+c", "ask_quit", show=False, priority=True),

@@ -13,6 +13,9 @@ from screens.glyphs import guard_line
 from screens.line import Line
 from screens.surround import Key
 
+ROOMY = 6
+"""More fields than these stand without gaps where the terminal is low."""
+
 
 class EnterTextScreen(FieldScreen[EnterText]):
     """Enter goes to the next field, and from the last one gives the answer."""
@@ -22,7 +25,8 @@ class EnterTextScreen(FieldScreen[EnterText]):
 
     def compose_input(self) -> Iterable[Widget]:
         """Label and field, one row each."""
-        with Grid(id="form"):
+        with Grid(id="form") as form:
+            form.set_class(len(self.prompt.fields) > ROOMY, "-many")
             for field in self.prompt.fields:
                 label = guard_line(field.label) + ("" if field.required else " (optional)")
                 yield Static(Content(label), classes="label")

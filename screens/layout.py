@@ -1,8 +1,8 @@
 """Blocks of a prompt's body as styled lines of a given width: no widget, no state."""
 
-import textwrap
 from collections.abc import Iterable, Sequence
 from itertools import zip_longest
+from typing import NamedTuple
 
 from ceremony.bundle.qr import qr_rows
 from ceremony.core.findings import Finding, Severity
@@ -20,7 +20,8 @@ from ceremony.flow.prompts import (
     Text,
     Tone,
 )
-from screens.glyphs import RULE, TICK, guard, guard_line, shorten
+from screens.glyphs import RULE, TICK, guard_line
+from screens.wrapping import wrap
 
 Part = tuple[str, str]
 Line = tuple[Part, ...]
@@ -56,14 +57,6 @@ _MARKS = {
     "ignored": ("left out", DIM, DIM),
     "warn": ("CHECK", "bold $background on $warning", "bold $warning"),
 }
-
-
-def wrap(text: str, width: int) -> list[str]:
-    """Guarded lines of at most `width` cells; newlines of the text stay."""
-    lines: list[str] = []
-    for paragraph in guard(text).split("\n"):
-        lines += textwrap.wrap(paragraph, max(8, width), drop_whitespace=True) or [""]
-    return lines
 
 
 def lay(blocks: Sequence[Block], width: int, *, tall: bool) -> list[Line]:
@@ -154,29 +147,44 @@ def _lay_check(row: CheckRow, width: int, codes: int) -> list[Line]:
 def _lay_compare(block: Compare, width: int) -> list[Line]:
     marks = max(len(word) for word, _, _ in _MARKS.values())
     fields = min(max((len(guard_line(r.field)) for r in block.rows), default=5), 18)
-    room = width - fields - marks - 6
-    asked = room // 2
-    issued = room - asked
-    title = f"{'':<{fields}}  {'asked for':<{asked}}  {'will be issued':<{issued}}"
+    alone = all(row.asked in ("", "-") for row in block.rows)
+    room = width - fields - marks - (4 if alone else 6)
+    asked = 0 if alone else room // 2
+    columns = _Columns(fields, asked, room - asked)
+    head = "" if alone else f"{'asked for':<{asked}}  "
     lines: list[Line] = [
         ((guard_line(block.title), "bold $accent"),),
-        ((title, DIM),),
+        ((f"{'':<{fields}}  {head}will be issued", DIM),),
         ((RULE * width, "$rule"),),
     ]
     for row in block.rows:
-        lines += _lay_compared(row, fields, asked, issued)
+        lines += _lay_compared(row, columns)
     return lines
 
 
-def _lay_compared(row: CompareRow, fields: int, asked: int, issued: int) -> list[Line]:
+class _Columns(NamedTuple):
+    """Widths; `asked` is 0 where nothing was asked for."""
+
+    fields: int
+    asked: int
+    issued: int
+
+
+def _lay_compared(row: CompareRow, columns: _Columns) -> list[Line]:
     word, mark_style, value_style = _MARKS[row.mark]
-    columns = [wrap(row.field, fields), wrap(row.asked, asked), wrap(row.issued, issued)]
-    rows = max(len(column) for column in columns)
-    name, left, right = (column + [""] * (rows - len(column)) for column in columns)
+    fields, asked, issued = columns
+    name = wrap(row.field, fields)
+    if asked and row.mark == "same" and row.asked == row.issued and len(row.asked) > asked:
+        left, right, asked, issued = [], wrap(row.issued, asked + 2 + issued), 0, asked + 2 + issued
+    else:
+        left, right = wrap(row.asked, asked) if asked else [], wrap(row.issued, issued)
+    rows = max(len(name), len(left), len(right))
+    name, left, right = (column + [""] * (rows - len(column)) for column in (name, left, right))
+    between = "  " if asked else ""
     return [
         (
             (f"{name[i]:<{fields}}  ", DIM),
-            (f"{left[i]:<{asked}}  ", DIM if row.mark in ("set", "ignored") else ""),
+            (f"{left[i]:<{asked}}{between}", DIM if row.mark in ("set", "ignored") else ""),
             (f"{right[i]:<{issued}}  ", value_style),
             (word if i == 0 else "", mark_style),
         )
@@ -195,12 +203,11 @@ def _lay_findings(block: FindingList, width: int) -> list[Line]:
 
 def _lay_finding(finding: Finding, width: int) -> list[Line]:
     word, style = _SEVERITIES[finding.severity]
-    where = shorten(f"{guard_line(finding.where)}  {guard_line(finding.code)}", width - 11)
-    head: Line = ((word, style), ("  ", ""), (where, DIM))
-    return [
-        head,
-        *((("           ", ""), (text, "")) for text in wrap(finding.message, width - 11)),
-    ]
+    where = wrap(f"{guard_line(finding.where)}  {guard_line(finding.code)}", width - 11)
+    head: Line = ((word, style), ("  ", ""), (where[0], DIM))
+    told = [(text, DIM) for text in where[1:]]
+    told += [(text, "") for text in wrap(finding.message, width - 11)]
+    return [head, *((("           ", ""), part) for part in told)]
 
 
 def _lay_print(block: Print, width: int, tall: bool) -> list[Line]:

@@ -5,11 +5,15 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.content import Content
-from textual.events import Key
+from textual.events import Key, Resize
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option as Row
 
-from screens.glyphs import guard, guard_line
+from screens.wrapping import wrap
+
+INDENT = 3
+UNKNOWN = 70
+"""Width until the terminal told its own."""
 
 
 class Menu(OptionList):
@@ -24,16 +28,23 @@ class Menu(OptionList):
 
     def __init__(self, rows: Sequence[tuple[str, str]], start: int | None = 0) -> None:
         super().__init__(
-            *(Row(_row(i, label, detail)) for i, (label, detail) in enumerate(rows, 1)),
+            *(Row(_row(i, label, detail, UNKNOWN)) for i, (label, detail) in enumerate(rows, 1)),
             id="menu",
             markup=False,
             compact=True,
         )
+        self._rows = tuple(rows)
         self._start = start
 
     def on_mount(self) -> None:
         """Marks the first row, or none."""
         self.highlighted = self._start
+
+    def on_resize(self, event: Resize) -> None:
+        """Lays the rows out anew: a long name goes on below itself, not below its number."""
+        room = event.size.width - 2
+        for index, (label, detail) in enumerate(self._rows):
+            self.replace_option_prompt_at_index(index, _row(index + 1, label, detail, room))
 
     def on_key(self, event: Key) -> None:
         """A digit marks its row; Enter is still needed."""
@@ -44,8 +55,10 @@ class Menu(OptionList):
             event.stop()
 
 
-def _row(number: int, label: str, detail: str) -> Content:
-    parts = [(f"{number}  ", "$dim"), (guard_line(label), "bold")]
-    lines = guard(detail).split("\n") if detail else ()
-    parts += [(f"\n   {line}", "$dim") for line in lines]
+def _row(number: int, label: str, detail: str, room: int) -> Content:
+    names = wrap(label.replace("\n", " "), room - INDENT)
+    parts = [(f"{number:<{INDENT}}", "$dim"), (names[0], "bold")]
+    parts += [(f"\n{'':<{INDENT}}{line}", "bold") for line in names[1:]]
+    lines = wrap(detail, room - INDENT) if detail else ()
+    parts += [(f"\n{'':<{INDENT}}{line}", "$dim") for line in lines]
     return Content.assemble(*parts)

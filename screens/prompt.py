@@ -200,7 +200,7 @@ class PromptScreen(FramedScreen, Generic[P]):
     def action_line(self, lines: int) -> None:
         """Moves the body."""
         scroll = self.query_one(BodyScroll)
-        scroll.scroll_to(y=scroll.scroll_target_y + lines, animate=False)
+        scroll.scroll_to(y=scroll.scroll_target_y + lines, animate=False, immediate=True)
         self.refresh_keys()
 
     def action_back(self) -> None:
