@@ -12,6 +12,7 @@ help:
 	@echo "make kill-all   kill -9 at every point of a ceremony, and what comes of it"
 	@echo "make bench      measurements, beside the OpenSSL recipe"
 	@echo "make docs       the table of control codes, from assets/codes.toml"
+	@echo "make screenshots  pictures of the wizard, for assets/screenshots"
 	@echo "make setup      the virtual environment only"
 
 setup: $(VENV)/.ready
@@ -55,6 +56,10 @@ bench: $(VENV)/.tested
 
 docs: setup
 	@$(BIN)/python tests/house/codes.py
+
+screenshots: $(VENV)/.tested
+	@sh assets/softhsm.sh
+	@$(BIN)/python tests/screenshots.py
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info
