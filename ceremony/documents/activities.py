@@ -1,19 +1,24 @@
-"""The numbered steps of a first ceremony, as its plan makes them."""
+"""The numbered steps of a ceremony, as its plan and its kind make them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from ceremony.config import Plan
 from ceremony.documents.arrival import import_part, open_part, preflight_part
 from ceremony.documents.departure import close_part, export_part
 from ceremony.documents.issuance import local_cas_part, root_part, sign_part, verify_part
+from ceremony.documents.later import ONLY_KEYS, destroy_part, found_root_part
 from ceremony.documents.model import Block, Heading, Paragraph, Step, Steps, Tone
 from ceremony.documents.parts import Part
+from ceremony.kinds import facts_of
+
+LAST = 9
+_Made = Callable[[Plan], Part]
 
 
 def activities(plan: Plan) -> tuple[Block, ...]:
-    """Headings, numbered steps and blanks for the nine steps."""
+    """Headings, numbered steps and blanks, under the numbers that the screen shows."""
     blocks: list[Block] = []
-    for number, make in enumerate(_PARTS, 1):
+    for number, make in _parts(plan):
         part = make(plan)
         blocks.append(Heading(text=f"{number}  {part.title}", level=1))
         blocks.append(Paragraph(text=part.aim))
@@ -33,14 +38,26 @@ _FENCE = Paragraph(
     text="Both officers are at the table. Each types the personal phrase, unseen by the other. "
     "Nothing is done before the second phrase; what follows cannot be undone.",
 )
-_PARTS: tuple[Callable[[Plan], Part], ...] = (
-    open_part,
-    preflight_part,
-    import_part,
-    root_part,
-    local_cas_part,
-    sign_part,
-    verify_part,
-    export_part,
-    close_part,
-)
+
+
+def _parts(plan: Plan) -> Iterator[tuple[int, _Made]]:
+    """The steps of this kind: a step that it has not keeps its number free."""
+    facts = facts_of(plan.kind)
+    yield 1, open_part
+    yield 2, preflight_part
+    if plan.kind in ONLY_KEYS:
+        yield 4, destroy_part
+    else:
+        yield 3, import_part
+        yield 4, root_part if facts.makes_root else found_root_part
+        if facts.makes_local_cas:
+            yield 5, local_cas_part
+        yield 6, sign_part
+        yield 7, verify_part
+        yield 8, export_part
+    yield LAST, close_part
+
+
+def has_all_steps(plan: Plan) -> bool:
+    """Whether none of the nine is left out."""
+    return len(tuple(_parts(plan))) == LAST

@@ -1,0 +1,153 @@
+"""What scripts of later ceremonies have and a first one has not: the root found again, CRLs."""
+
+from collections.abc import Iterator
+
+from ceremony.config import Plan
+from ceremony.core.text import show
+from ceremony.documents.model import Print
+from ceremony.documents.parts import BOTH, EITHER, Part, Row, token_name
+from ceremony.kinds import Kind, Reason, facts_of
+
+_EFFECTS = {
+    Reason.DISABLE: "no new device can register with it; its registered devices go on",
+    Reason.ENABLE: "new devices can register with it again",
+    Reason.REVOKE: "every device with a certificate of it is cut off, for good",
+}
+
+
+def found_root_part(plan: Plan) -> Part:
+    """The root that the Factory has, and its key found again."""
+    rows: list[Row] = list(_open_store(plan))
+    rows += [
+        (
+            BOTH,
+            (
+                "Compare the fingerprint of the root on the screen with the report of the first "
+                "ceremony."
+            ),
+            "The same; its key was found by the public key in that certificate",
+        ),
+        (
+            BOTH,
+            "Weigh each finding on the root, if there are any, and enter the reason.",
+            "Acknowledged: the root is set and cannot be changed",
+        ),
+    ]
+    return Part(
+        title="Root key",
+        aim="The root that the Factory has, and its key: found again, not made.",
+        rows=tuple(rows),
+        after=(Print(caption="Root certificate: its SHA-256, from the first report"),),
+    )
+
+
+def _open_store(plan: Plan) -> Iterator[Row]:
+    root = plan.root
+    if root.key_store == "token" and root.token is not None:
+        yield (
+            EITHER,
+            "Take the token out of its bag. Compare the serial number on it. Plug it in.",
+            token_name(root.token),
+        )
+        yield (
+            BOTH if plan.rules.split_pin else "PIN holder",
+            "Enter the PIN of the token, each the own part, unseen by everybody else."
+            if plan.rules.split_pin
+            else "Enter the PIN of the token, unseen by everybody else.",
+            "Logged in. A wrong PIN counts; after two, both officers decide.",
+        )
+        return
+    yield (
+        EITHER,
+        f"Plug in the stick that holds {show(root.label)}.key. Choose the file.",
+        "Read; a copy is used and removed at the end",
+    )
+    yield ("Custodian", "Type the passphrase of the root key from its sheet.", "Opened")
+
+
+def import_rows(plan: Plan) -> Iterator[Row]:
+    """What the Factory has, and the device CAs that a CRL acts on."""
+    yield (
+        BOTH,
+        "Compare root and device CAs in the bundle with the report of the ceremony before.",
+        "The same root; no device CA that nobody knows",
+    )
+    if facts_of(plan.kind).reason is None:
+        return
+    named = "; ".join(
+        f"serial {show(ca.serial)}" if ca.serial else f"certificate {show(str(ca.certificate))}"
+        for ca in plan.device_ca
+    )
+    if named:
+        yield (BOTH, "Compare the device CAs that the program found with the plan.", named)
+        return
+    yield (
+        BOTH,
+        "Choose the device CAs, both agreeing on each. Write their serials into this script.",
+        "On record by serial; the approved plan leaves it open",
+    )
+
+
+def crl_rows(plan: Plan) -> Iterator[Row]:
+    """Before the fence: both officers type each serial, and hear what follows."""
+    reason = facts_of(plan.kind).reason
+    if reason is None:
+        return
+    for seat in "AB":
+        yield (
+            seat,
+            "Type the serial of each chosen device CA from this script; the screen hides it.",
+            "Match; three wrong tries end the ceremony",
+        )
+    yield (
+        BOTH,
+        (
+            "Read aloud what follows for devices. If the last usable device CA goes, both type "
+            "their phrase at a second fence."
+        ),
+        f"For each: {_EFFECTS[reason]}",
+    )
+
+
+def review_crl_row(plan: Plan) -> Iterator[Row]:
+    """The CRL before it is signed."""
+    reason = facts_of(plan.kind).reason
+    if reason is None:
+        return
+    yield (
+        BOTH,
+        "Review crl.pem: serials, reason, number, next update. Accept.",
+        (
+            f"Only the chosen serials; reason {reason.value} ({reason.code}); "
+            f"{plan.limits.crl_days} days"
+        ),
+    )
+
+
+def destroy_part(plan: Plan) -> Part:
+    """Keys of an abandoned ceremony, destroyed."""
+    destroy = plan.destroy
+    names = [] if destroy is None else list(destroy.keys)
+    which = "" if destroy is None else destroy.ceremony
+    rows: list[Row] = [
+        (
+            seat,
+            f"Read aloud which keys of {which} are destroyed for good. Type your phrase.",
+            "Accepted",
+        )
+        for seat in "AB"
+    ]
+    rows += _open_store(plan) if plan.root.key_store == "token" else ()
+    rows += [
+        (BOTH, f"Watch: the key '{name}' is destroyed.", "Looked for again, and not there")
+        for name in names
+    ]
+    return Part(
+        title="Root key",
+        aim="Keys that an abandoned ceremony made, and that certify nothing that left the room.",
+        fence=True,
+        rows=tuple(rows),
+    )
+
+
+ONLY_KEYS = frozenset({Kind.DESTROY_KEY})
