@@ -88,7 +88,7 @@ def import_rows(plan: Plan) -> Iterator[Row]:
     )
 
 
-def crl_rows(plan: Plan) -> Iterator[Row]:
+def serial_rows(plan: Plan) -> Iterator[Row]:
     """Before the fence: both officers type each serial, and hear what follows."""
     reason = facts_of(plan.kind).reason
     if reason is None:
@@ -109,12 +109,10 @@ def crl_rows(plan: Plan) -> Iterator[Row]:
     )
 
 
-def review_crl_row(plan: Plan) -> Iterator[Row]:
+def crl_review(plan: Plan) -> Row:
     """The CRL before it is signed."""
-    reason = facts_of(plan.kind).reason
-    if reason is None:
-        return
-    yield (
+    reason = facts_of(plan.kind).reason or Reason.DISABLE
+    return (
         BOTH,
         "Review crl.pem: serials, reason, number, next update. Accept.",
         (
