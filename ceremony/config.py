@@ -152,7 +152,7 @@ def _check(plan: Plan) -> None:
         raise _refuse("root.backup.method", "'file' needs root.key_store = 'file'")
     if plan.root.key_store == "token":
         _check_token("root.token", plan.root.token)
-    _check_backup(plan.root)
+    _check_backup(plan.root, plan.kind)
     _check_local_cas(plan)
     for key, days in (
         ("limits.tls_days", plan.limits.tls_days),
@@ -213,8 +213,10 @@ def _check_chosen(plan: Plan) -> None:
         raise _refuse("sign_csr", f"up to {MAX_LOCAL_CAS}, each with a name of its own")
 
 
-def _check_backup(root: Root) -> None:
+def _check_backup(root: Root, kind: Kind) -> None:
     backup = root.backup
+    if kind is Kind.CHECK_BACKUP and backup.method == "none":
+        raise _refuse("root.backup.method", "'none' leaves nothing to check")
     if backup.copies > 1 and backup.method != "file":
         raise _refuse("root.backup.copies", "needs root.backup.method = 'file'")
     if backup.token is None:

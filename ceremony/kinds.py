@@ -22,6 +22,7 @@ class Kind(StrEnum):
     REVOKE_DEVICE_CA = "revoke-device-ca"
     SIGN_CSR = "sign-csr"
     DESTROY_KEY = "destroy-key"
+    CHECK_BACKUP = "check-backup"
 
 
 class Slot(StrEnum):
@@ -141,8 +142,15 @@ KINDS: Final[Mapping[Kind, KindFacts]] = MappingProxyType(
             purpose="This ceremony destroys keys that an abandoned ceremony made. Nothing that "
             "was exported is certified by them.",
         ),
+        Kind.CHECK_BACKUP: KindFacts(
+            title="A drill: the backup of the root key",
+            purpose="This ceremony proves that the backup of the root key works. Nothing is "
+            "made, and nothing leaves the room.",
+        ),
     }
 )
+
+EXPORTS_NOTHING: Final = frozenset({Kind.DESTROY_KEY, Kind.CHECK_BACKUP})
 
 
 def facts_of(kind: Kind) -> KindFacts:

@@ -77,6 +77,8 @@ def _done(entry: Entry) -> str:
         return f"Key made: {what.removeprefix('key/')}, {entry.text('spki_sha256')[:16]}..."
     if what.startswith("token/"):
         return f"Blank token initialised: serial {entry.text('serial')}"
+    if what.startswith("crl/"):
+        return f"CRL signed, checked, written: {entry.text('file')}"
     if what.startswith("certificate/"):
         return f"Certificate signed, checked, written: {entry.text('file')}"
     return f"Written and read back: {entry.text('path') or what}"
@@ -138,6 +140,9 @@ _SENTENCES: Mapping[str, Callable[[Entry], str]] = {
     "people": _people,
     "bags": lambda e: f"Bags {show(e.line.key)}: {len(e.items('items'))} things",
     "pulled": lambda e: f"Stick {e.text('role')} " + ("stays in" if e.flag("stays") else "pulled"),
+    "drill": lambda e: (
+        f"Root certificate taken in: {e.text('subject')}, {e.text('sha256')[:16]}..."
+    ),
     "fence": lambda e: f"FENCE {show(e.line.key)} passed by {e.names()}",
     "token": _token,
     "new-pin": lambda e: f"New PIN set on token {e.text('serial')}",
@@ -149,6 +154,11 @@ _SENTENCES: Mapping[str, Callable[[Entry], str]] = {
         f"Review of {e.text('what')}: {'accepted' if e.flag('accepted') else 'refused'}"
     ),
     "verify": _verify,
+    "root": lambda e: f"The Factory's root key was found: label {e.text('label')}",
+    "key-file": lambda e: f"Key file of the root taken from {e.text('source')}",
+    "chosen": lambda e: f"Device CAs chosen by {e.names()}: {e.names('serials')}",
+    "typed": lambda e: f"{e.typed('officer')} typed back: {e.text('what')}",
+    "effect": lambda e: f"What follows was told to {e.names()}: {e.names('sentences')}",
     "custody": lambda e: f"Key {show(e.line.key)} handed to {e.typed('receiver')}",
     "exception": _exception,
     "refused": lambda e: f"Refused: {e.text('message')} [{show(e.line.key)}]",

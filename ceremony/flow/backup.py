@@ -139,9 +139,10 @@ def _backup_token(room: Room, step: Step) -> Flow[Token]:
 
 
 def _refuse_root_token(room: Room, store: KeyStore) -> None:
-    first = room.find("token", "root")
+    first, planned = room.find("token", "root"), room.plan.root.token
+    own = {first.data["name"]} if first is not None else set()
     serial = show(store.info().name)
-    if first is not None and first.data["name"] == serial:
+    if serial in own or (planned is not None and planned.serial == store.info().name):
         raise KeyStoreError(
             "backup.same_token",
             f"token {serial} is the root's own token, not its backup",
@@ -207,8 +208,6 @@ def _clone(room: Room) -> Acknowledge:
         help="The backup scheme (DKEK, wrap key, domain) is set when a token is initialised. If "
         "the two tokens do not share it, the key cannot be cloned: leave, and plan again before "
         "the root is given to the platform.",
-        command="sc-hsm-tool --wrap-key FILE --key-reference 1; "
-        "sc-hsm-tool --unwrap-key FILE --key-reference 1",
     )
 
 
@@ -232,5 +231,4 @@ def _proven(room: Room, step: Step, name: str) -> Acknowledge:
             ),
             Text(text="Take it out now, into its bag, apart from the root's own."),
         ),
-        command="openssl dgst -sha256 -verify ROOT-PUBLIC.pem -signature SIGNATURE CHALLENGE",
     )

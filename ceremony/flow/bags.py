@@ -11,6 +11,7 @@ from ceremony.core.text import show
 from ceremony.flow.asking import Flow, enter
 from ceremony.flow.prompts import EnterText, Facts, Field, Step, Text, Tone
 from ceremony.flow.room import Room
+from ceremony.kinds import EXPORTS_NOTHING, Kind
 
 NO_BAG = "-"
 
@@ -53,6 +54,9 @@ def sealed_before(room: Room) -> dict[str, str]:
 
 def _tokens(room: Room) -> list[str]:
     plan = room.plan
+    if plan.kind is Kind.CHECK_BACKUP:
+        token = plan.root.backup.token
+        return [] if token is None else [f"backup token {show(token.serial or token.label or '')}"]
     tokens = [plan.root.token] if plan.root.key_store == "token" else []
     tokens += [ca.token for ca in plan.local_ca if ca.key_store == "token"]
     names = [t.serial or t.label or "" for t in tokens if t is not None]
@@ -69,8 +73,10 @@ def _left(room: Room) -> tuple[str, ...]:
         for line in room.record.all("backup-check")
         if line.key == "token"
     ]
-    ends = ("laptop", "stick SIGNED OUT", "stick EVIDENCE", "PINs and passphrases")
-    return (*_tokens(room), *dict.fromkeys(backup), *ends)
+    ends = ["laptop", "stick SIGNED OUT", "stick EVIDENCE", "PINs and passphrases"]
+    if room.plan.kind in EXPORTS_NOTHING:
+        ends.remove("stick SIGNED OUT")
+    return tuple(dict.fromkeys((*_tokens(room), *backup, *ends)))
 
 
 def _letters(bag: str) -> str:

@@ -8,6 +8,7 @@ from ceremony.flow.backup import clone_and_prove
 from ceremony.flow.chosen import choose_cas
 from ceremony.flow.closing import close
 from ceremony.flow.destroying import destroy_keys
+from ceremony.flow.drill import check_backup
 from ceremony.flow.existing_root import use_root
 from ceremony.flow.export import export
 from ceremony.flow.intake import take_in
@@ -21,7 +22,7 @@ from ceremony.flow.root import make_root
 from ceremony.flow.signing import sign_all
 from ceremony.flow.verification import verify
 from ceremony.flow.work import Work
-from ceremony.kinds import Kind
+from ceremony.kinds import EXPORTS_NOTHING, Kind
 
 Part = Callable[[Room, Work], Flow[None]]
 
@@ -57,6 +58,10 @@ def _destroy(room: Room, _: Work) -> Flow[None]:
     yield from destroy_keys(room)
 
 
+def _check_backup(room: Room, _: Work) -> Flow[None]:
+    yield from check_backup(room)
+
+
 _END: Final[tuple[Part, ...]] = (sign_all, verify, export, close)
 _SERVER: Final[tuple[Part, ...]] = (_open, _take_in, _use_root, *_END)
 _CRL: Final[tuple[Part, ...]] = (_open, _take_in, _choose, _use_root, *_END)
@@ -70,6 +75,7 @@ PARTS: Final[Mapping[Kind, tuple[Part, ...]]] = {
     Kind.ENABLE_DEVICE_CA: _CRL,
     Kind.REVOKE_DEVICE_CA: _CRL,
     Kind.DESTROY_KEY: (_open, _destroy, close),
+    Kind.CHECK_BACKUP: (_open, _check_backup, close),
 }
 
 
@@ -81,7 +87,7 @@ def ceremony(room: Room) -> Flow[None]:
     """
     if room.record.all("reopen") and not room.record.closed:
         yield from resume(room, current_step(room))
-    work = Work(exports=room.plan.kind is not Kind.DESTROY_KEY)
+    work = Work(exports=room.plan.kind not in EXPORTS_NOTHING)
     for part in PARTS[room.plan.kind]:
         yield from part(room, work)
 

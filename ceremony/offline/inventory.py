@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from ceremony.config import Plan, Token
+from ceremony.config import Kind, Plan, Token
 from ceremony.core.ports import PinState, StoreInfo
 from ceremony.core.text import show
 from ceremony.errors import KeyStoreError
@@ -166,6 +166,8 @@ def _is_nss(folder: Path) -> bool:
 def plan_tokens(plan: Plan) -> tuple[tuple[str, Token], ...]:
     """Each token table of the plan, with what its key is."""
     found = []
+    if plan.kind is Kind.CHECK_BACKUP:  # the root's own token stays in its bag
+        return (("backup", plan.root.backup.token),) if plan.root.backup.token else ()
     if plan.root.key_store == "token" and plan.root.token is not None:
         found.append(("root", plan.root.token))
     found += [

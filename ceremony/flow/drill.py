@@ -1,0 +1,154 @@
+"""Kind `check-backup`: a restore drill. The backup of the root key is proven, years later.
+
+The root's own key store stays in its bag. What the root is comes from its certificate, whose
+words stand on the report of the ceremony that made it.
+"""
+
+import base64
+from pathlib import Path
+
+from ceremony.bundle.media import read_file
+from ceremony.core.text import show
+from ceremony.core.times import format_time
+from ceremony.core.typeback import Policy
+from ceremony.errors import KeyStoreError, MediaError, VerificationError
+from ceremony.flow.asking import Flow, pick
+from ceremony.flow.backup import copy_name, prove_file, prove_token
+from ceremony.flow.officers import fence
+from ceremony.flow.prompts import Facts, PickPath, Place, Step, Text, Tone
+from ceremony.flow.room import Room
+from ceremony.flow.root import FILE, NAME
+from ceremony.flow.sticks import KEYS, keep, pull, refuse_wrong
+from ceremony.flow.words import type_back
+from ceremony.x509.certificate import Certificate, read_certificate
+
+_NAME = "Factory-CA"  # its subject's CN, whoever made it
+_CAP = 64 * 1024
+
+
+def check_backup(room: Room) -> Flow[None]:
+    """Root certificate, fence, and the proof on each medium that the plan names.
+
+    Raises:
+        VerificationError: `typeback.mismatch`, `drill.other_factory`.
+        KeyStoreError: `backup.key_differs`, `backup.same_token`.
+    """
+    if room.record.closed:
+        return
+    if not room.has("drill", NAME):
+        yield from _take_root(room)
+    line = room.need("drill", NAME)
+    spki = base64.b64decode(line.data["spki"])
+    body = (
+        Text(text="Behind this fence a backup of the root key signs a random challenge."),
+        Text(text="Nothing is made, and nothing of it leaves the room.", tone=Tone.GOOD),
+        Facts(rows=(("Root", str(line.data["subject"])), ("SHA-256", str(line.data["sha256"])))),
+    )
+    yield from fence(room, "check", Step.ROOT, "Fence: the root's backup", body)
+    if room.plan.root.backup.method == "vendor":
+        if not room.has("backup-check", "token"):
+            yield from prove_token(room, Step.ROOT, spki)
+        return
+    for number in range(1, room.plan.root.backup.copies + 1):
+        if not room.has("backup-check", copy_name(number)):
+            yield from _prove_copy(room, copy_name(number), spki)
+
+
+def _take_root(room: Room) -> Flow[None]:
+    problem = None
+    while True:
+        path = yield from pick(
+            PickPath(
+                key="drill.root",
+                step=Step.IMPORT,
+                title="The root certificate",
+                body=(
+                    Text(
+                        text=f"Choose {FILE}: it is in the evidence and in the upload bundle of "
+                        "the ceremony that made the root."
+                    ),
+                ),
+                problem=problem,
+                candidates=_candidates(room),
+                help="It is known by its words, which stand on the report of that ceremony.",
+                command=f"openssl x509 -in {FILE} -noout -fingerprint -sha256",
+            )
+        )
+        try:
+            certificate = _read(room, Path(path))
+            yield from type_back(
+                room,
+                step=Step.IMPORT,
+                what="root",
+                paper="report of the ceremony that made the root",
+                value=certificate.fingerprint,
+                policy=Policy(room.plan.rules.type_back),
+            )
+        except (MediaError, VerificationError) as exc:
+            room.refused(Step.IMPORT, exc)
+            if exc.code == "typeback.mismatch":
+                raise
+            problem = f"{exc} {exc.hint}"
+            continue
+        room.append(
+            Step.IMPORT,
+            "drill",
+            NAME,
+            source=show(path),
+            subject=certificate.subject,
+            sha256=certificate.fingerprint.hex,
+            spki=base64.b64encode(certificate.spki).decode(),
+            not_after=format_time(certificate.not_after),
+        )
+        return
+
+
+def _read(room: Room, path: Path) -> Certificate:
+    certificate = read_certificate(read_file(path, _CAP), show(path.name))
+    named = (certificate.common_name, certificate.organizational_unit)
+    if not certificate.is_ca or named != (_NAME, room.plan.factory):
+        raise VerificationError(
+            "drill.other_factory",
+            f"{certificate.subject} is not the root CA of {room.plan.factory}",
+            hint=f"Choose {FILE} of this Factory.",
+        )
+    return certificate
+
+
+def _candidates(room: Room) -> tuple[Place, ...]:
+    """Root certificates of earlier ceremonies on this laptop, those on sticks, the sticks."""
+    held = sorted(room.directory.parent.glob(f"*/certificates/{FILE}"), reverse=True)
+    sticks = room.services.places(room.plan.media.csr_in, read_only=True)
+    for stick in sticks:
+        held += sorted(Path(stick.path).glob(f"*/{FILE}"))
+    files = [Place(path=str(path), label=f"{FILE} in {path.parent.name}") for path in held]
+    return (*files, *sticks)
+
+
+def _prove_copy(room: Room, name: str, spki: bytes) -> Flow[None]:
+    problem = None
+    file = f"{room.plan.root.label}.key"
+    while True:
+        sticks = room.services.places(room.plan.media.custody, read_only=True)
+        files = [path for stick in sticks for path in sorted(Path(stick.path).glob(f"*/{file}"))]
+        found = tuple(Place(path=str(path), label=path.parent.name) for path in files)
+        path = yield from pick(
+            PickPath(
+                key="drill.copy",
+                step=Step.ROOT,
+                title=f"The copy '{name}' of the root key",
+                body=(Text(text=f"Plug in the stick that holds it, and choose {file}."),),
+                problem=problem,
+                candidates=(*found, *sticks),
+            )
+        )
+        try:
+            refuse_wrong(room, KEYS, path)
+            yield from prove_file(room, Step.ROOT, Path(path), spki, name, show(path))
+        except (MediaError, KeyStoreError) as exc:
+            room.refused(Step.ROOT, exc)
+            problem = f"{exc} {exc.hint}"
+            continue
+        keep(room, Step.ROOT, KEYS, path)
+        yield from pull(room, Step.ROOT, KEYS)
+        return
