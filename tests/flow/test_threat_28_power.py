@@ -107,3 +107,35 @@ def test_28_every_effect_on_the_disk_is_a_numbered_point(reference: Reference) -
 
     sittings.sit(Watching(media))
     assert unseen == []
+
+
+def test_28_what_a_line_of_the_record_builds_on_is_synced_before_it(reference: Reference) -> None:
+    """A cut of power takes back what was not synced: no line may be older than its ground."""
+    sittings = reference.sittings
+    sittings.clear()
+    media = sittings.table.media
+    late: list[tuple[str, set[str]]] = []
+
+    class Syncing(Points):
+        unsynced: set[str] = set()  # noqa: RUF012 - one object of it
+
+        def call(self, name, where, effect, half=None):  # type: ignore[no-untyped-def]
+            path = where.removeprefix(f"{media}/")
+            if name == "write" and path.startswith("state/") and path.endswith("/record.jsonl"):
+                late.extend([(path, set(self.unsynced))] if self.unsynced else [])
+            made = super().call(name, where, effect, half)
+            folder = path.rpartition("/")[0]
+            match name:
+                case "write" if not path.endswith("/record.jsonl"):
+                    self.unsynced.add(path)
+                case "fsync":
+                    self.unsynced.discard(path)
+                    self.unsynced -= {each for each in self.unsynced if each == f"{path}/"}
+                case "create" | "mkdir" | "rename" | "replace" | "link":
+                    self.unsynced.discard(path)
+                    self.unsynced.add(f"{folder}/")
+            return made
+
+    sittings.sit(Syncing(media))
+    ours = [(at, {path for path in paths if "lock" not in path}) for at, paths in late]
+    assert [each for each in ours if each[1]] == []
