@@ -210,7 +210,9 @@ class _Run:
     def _issue(self, pool: Pool, batch: Batch, progress: Progress) -> Progress:
         self._tell(progress)
         if self._output is None or not self._output.complete:
-            for rows in self._steps_of(ahead(pool.answers(self._jobs(progress)), AHEAD)):
+            for rows in self._steps_of(
+                ahead(self._signed(pool.answers(self._jobs(progress))), AHEAD)
+            ):
                 progress = self._commit(batch, rows, progress)
                 self._tell(progress)
         if self._output is not None and not self._output.complete:
@@ -220,13 +222,17 @@ class _Run:
         self._results.finish()
         return progress
 
-    def _steps_of(self, answers: Iterator[bytes]) -> Iterator[list[Row]]:
-        """The rows of the workers, signed, as many together as are synced together."""
-        rows: list[Row] = []
+    def _signed(self, answers: Iterator[bytes]) -> Iterator[list[Row]]:
+        """The rows of the workers. A token signs here, while the step before is written."""
         for answer in answers:
-            part = decode_rows(answer)
-            if self._work.sign_all is None:
-                part = signed(part, self._work, self._sign_all)
+            rows = decode_rows(answer)
+            alone = self._work.sign_all is None
+            yield signed(rows, self._work, self._sign_all) if alone else rows
+
+    def _steps_of(self, parts: Iterator[list[Row]]) -> Iterator[list[Row]]:
+        """As many rows together as are synced together."""
+        rows: list[Row] = []
+        for part in parts:
             rows += part
             if len(rows) >= self._order.step:
                 yield rows

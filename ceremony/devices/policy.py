@@ -6,7 +6,9 @@ DER and hold nothing else. Whatever differs goes through the strict reader, whic
 name for each refusal.
 """
 
+import binascii
 import re
+from binascii import a2b_base64
 from dataclasses import dataclass
 from typing import Final
 
@@ -26,6 +28,7 @@ from ceremony.x509.public_keys import MIN_RSA_BITS
 
 _UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _UUID_LENGTH: Final = 36
+_PEM_BEGIN: Final = b"-----BEGIN CERTIFICATE REQUEST-----\n"
 _HINT: Final = "Have the device make a new CSR; the README lists what one may ask for."
 _ECDSA_SHA256: Final = der.sequence((der.encode_oid("1.2.840.10045.4.3.2"),))
 _VERSION: Final = b"\x02\x01\x00"
@@ -150,7 +153,17 @@ class Reader:
 
 
 def _unwrap(data: bytes, where: str) -> bytes:
-    """The DER in a PEM block; our own strict reader decides when it is not the usual form."""
+    """The DER in a PEM block, whose usual form is told by writing it again.
+
+    Whatever comes out otherwise is the strict reader's matter.
+    """
+    if data.startswith(_PEM_BEGIN):
+        try:
+            raw = a2b_base64(data[len(_PEM_BEGIN) : data.find(b"-----END", len(_PEM_BEGIN))])
+        except binascii.Error:
+            raw = b""
+        if pem.write_pem(raw, pem.CERTIFICATE_REQUEST) == data:
+            return raw
     return pem.read_pem(data, pem.CERTIFICATE_REQUEST, where)
 
 

@@ -1,9 +1,11 @@
 """The forms of an output: which files a device gets, and how they stand in one big file."""
 
+import json
 import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 
 from ceremony.devices.rows import Made
@@ -69,17 +71,41 @@ class Rendering:
 
     def _line(self, row: Made) -> bytes:
         """One JSON object and LF. PEM has nothing to escape but its line ends."""
-        fields = [
+        client = pem.write_pem(row.certificate, pem.CERTIFICATE).replace(b"\n", b"\\n")
+        key = row.private_key.replace(b"\n", b"\\n")
+        root, ca, sota = _shared_texts(self)
+        head = (
             f'{{"uuid":"{row.uuid}","serial":"{int(row.serial, 16)}","serial_hex":"{row.serial}"'
-            f',"not_after":"{self.not_after}","key_sha256":"{row.key}"'.encode()
-        ]
-        for name, data in self.files(row).items():
-            text = data.replace(b"\\", b"\\\\").replace(b'"', b'\\"').replace(b"\n", b"\\n")
-            fields.append(b',"%s":"%s"' % (name.encode(), text))
-        return b"".join((*fields, b"}\n"))
+            f',"not_after":"{self.not_after}","key_sha256":"{row.key}"'
+        )
+        return b"".join(
+            (
+                head.encode(),
+                b',"client.pem":"',
+                client,
+                *((b'","pkey.pem":"', key) if key else ()),
+                b'","root.crt":"',
+                root,
+                b'","client.chained":"',
+                client,
+                ca,
+                *((b'","sota.toml":"', sota) if sota else ()),
+                b'"}\n',
+            )
+        )
 
     def _member(self, name: str, data: bytes) -> bytes:
         head = tarfile.TarInfo(name)
         head.size, head.mode, head.mtime = len(data), 0o600, self.at_s
         padding = -len(data) % tarfile.BLOCKSIZE
         return head.tobuf(tarfile.USTAR_FORMAT) + data + b"\0" * padding
+
+
+@lru_cache(maxsize=4)
+def _shared_texts(rendering: Rendering) -> tuple[bytes, bytes, bytes]:
+    """Root, CA and sota.toml as they stand inside a JSON string."""
+    escaped = (
+        json.dumps(one.decode("ascii")) for one in (rendering.root, rendering.ca, rendering.sota)
+    )
+    root, ca, sota = (text[1:-1].encode() for text in escaped)
+    return root, ca, sota

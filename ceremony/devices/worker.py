@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import uuid as uuids
 from binascii import b2a_base64
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -76,7 +75,7 @@ class Worker:
                 asked = self._reader.read(data or b"", source or "the CSR")
                 uuid, spki = asked.uuid, asked.spki
             else:
-                uuid = str(uuids.uuid4()) if data is None else check_uuid(data.decode("latin-1"))
+                uuid = _new_uuid() if data is None else check_uuid(data.decode("latin-1"))
                 spki, private_key = _new_key()
         except VerificationError as exc:
             return Failed(line, source, exc.code, exc.message)
@@ -124,6 +123,15 @@ def _complete(row: Made, work: Work, signature: bytes) -> Made:
     if not rendered:
         return whole
     return Made(row.line, row.source, row.uuid, row.serial, row.key, b"", rendered=rendered)
+
+
+def _new_uuid() -> str:
+    """A random uuid (RFC 9562 §5.4): version 4 in the 13th digit, variant in the 17th."""
+    octets = bytearray(os.urandom(16))
+    octets[6] = octets[6] & 0x0F | 0x40
+    octets[8] = octets[8] & 0x3F | 0x80
+    text = octets.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def _new_key() -> tuple[bytes, bytes]:

@@ -40,8 +40,14 @@ def sign(content: issuing.Content, store: FileKeyStore, key: KeyInfo) -> Certifi
     return read_certificate(issuing.assemble(tbs, store.sign(key, tbs)), "test")
 
 
-def make_ca(folder: Path, *, curve: Curve = Curve.P256, ca_days: int = 3650) -> None:
-    """Writes factory_ca.pem, local_ca.pem, local_ca.key and secret."""
+def make_ca(
+    folder: Path,
+    *,
+    curve: Curve = Curve.P256,
+    ca_days: int = 3650,
+    ca_spki: bytes | None = None,
+) -> None:
+    """Writes factory_ca.pem, local_ca.pem, local_ca.key (not that of `ca_spki`) and secret."""
     folder.mkdir(mode=0o700, exist_ok=True)
     begin = now() - timedelta(days=1)
     root_store, ca_store = FileKeyStore(folder / "root.key"), FileKeyStore(folder / "local_ca.key")
@@ -65,7 +71,7 @@ def make_ca(folder: Path, *, curve: Curve = Curve.P256, ca_days: int = 3650) -> 
         issuing.local_ca_content(
             factory=FACTORY,
             user_id="5e8a2f04c1d7",
-            spki=ca_key.spki,
+            spki=ca_spki or ca_key.spki,
             issuer=issuing.issuer_of(root),
             serial=issuing.new_serial(os.urandom),
             not_before=begin,
