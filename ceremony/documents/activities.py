@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterator
 from ceremony.config import Plan
 from ceremony.documents.arrival import import_part, open_part, preflight_part
 from ceremony.documents.departure import close_part, export_part
+from ceremony.documents.drill import drill_import_part, drill_part
 from ceremony.documents.issuance import local_cas_part, root_part, sign_part, verify_part
 from ceremony.documents.later import ONLY_KEYS, destroy_part, found_root_part
 from ceremony.documents.model import Block, Heading, Paragraph, Step, Steps, Tone
 from ceremony.documents.parts import Part
-from ceremony.kinds import facts_of
+from ceremony.kinds import Kind, facts_of
 
 LAST = 9
 _Made = Callable[[Plan], Part]
@@ -47,6 +48,9 @@ def _parts(plan: Plan) -> Iterator[tuple[int, _Made]]:
     yield 2, preflight_part
     if plan.kind in ONLY_KEYS:
         yield 4, destroy_part
+    elif plan.kind is Kind.CHECK_BACKUP:
+        yield 3, drill_import_part
+        yield 4, drill_part
     else:
         yield 3, import_part
         yield 4, root_part if facts.makes_root else found_root_part
