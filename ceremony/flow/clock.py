@@ -121,5 +121,4 @@ def _question(room: Room, seat: str, rows: tuple[tuple[str, str], ...]) -> Choos
             Option(value="right", label="The time is right", detail="within minutes"),
             Option(value="wrong", label="It is wrong", detail="stop and set the clock"),
         ),
-        command="date -u",
     )

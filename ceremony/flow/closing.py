@@ -200,5 +200,4 @@ def _finished(room: Room, target: Path) -> Finished:
                 )
             ),
         ),
-        command="tail -n 1 record.jsonl | sha256sum",
     )

@@ -6,6 +6,7 @@ from enum import Enum
 from typing import TypeVar
 
 from ceremony.errors import CeremonyError, StoppedError
+from ceremony.flow.advising import advised
 from ceremony.flow.asking import Flow
 from ceremony.flow.interludes import (
     ABORT,
@@ -105,7 +106,7 @@ def _try_again(room: Room, frontend: Frontend, error: CeremonyError) -> bool:
         ),
         options=(leave,) if final else (again, leave),
     )
-    answer = frontend.ask(prompt, room.frame(step))
+    answer = frontend.ask(advised(prompt), room.frame(step))
     return isinstance(answer, Chosen) and answer.value == "again"
 
 
@@ -127,7 +128,7 @@ def _drive(room: Room, frontend: Frontend, flow: Flow[T], *, locked: bool = Fals
 
 def _ask(room: Room, frontend: Frontend, prompt: AnyPrompt, *, locked: bool) -> Answer:
     while True:
-        answer = frontend.ask(prompt, room.frame(prompt.step))
+        answer = frontend.ask(advised(prompt), room.frame(prompt.step))
         if not isinstance(answer, Command):
             return answer
         if answer is Command.QUIT:

@@ -212,5 +212,4 @@ def _found(root: Certificate, key: KeyInfo, store: KeyStore) -> Acknowledge:
         ),
         help="The key was found by the public key in the root certificate of the request bundle. "
         "Compare the fingerprint with the report of the first ceremony.",
-        command="openssl x509 -in current-root.pem -noout -fingerprint -sha256",
     )

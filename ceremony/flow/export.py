@@ -217,7 +217,6 @@ def _on_paper(fingerprint: Fingerprint, path: str) -> Acknowledge:
         action="It is on paper",
         help="The next screen asks for four of the words from each officer, and no longer "
         "shows them.",
-        command="cd BUNDLE && sha256sum SHA256SUMS",
     )
 
 

@@ -104,7 +104,7 @@ def _pick(room: Room, problem: str | None) -> Flow[str]:
                 body=(
                     Text(
                         text="Plug in the stick that came from the online machine and choose "
-                        "the folder of the request bundle."
+                        "the folder of the request bundle, named ...-request-..."
                     ),
                 ),
                 problem=problem,
@@ -112,7 +112,6 @@ def _pick(room: Room, problem: str | None) -> Flow[str]:
                 help="Also accepted: a folder that holds only the CSR files, or the API's raw "
                 "JSON answer. Every file is read once, and those bytes are what is checked, "
                 "shown and signed.",
-                command="cd BUNDLE && sha256sum -c --strict SHA256SUMS && sha256sum SHA256SUMS",
             )
         )
     )
@@ -129,7 +128,7 @@ def _bundles(sticks: tuple[Place, ...]) -> tuple[Place, ...]:
         except OSError:
             continue
         found += [
-            Place(path=f"{stick.path}/{name}", label=f"{name} on {stick.label}")
+            Place(path=f"{stick.path}/{name}", label=name)
             for name in names[:_SHOWN]
             if _BUNDLE.fullmatch(name)
         ]
@@ -232,9 +231,7 @@ def _review(room: Room, bundle: RequestBundle, findings: tuple[Finding, ...]) ->
     for slot, csr in bundle.csrs.items():
         names = tuple((f"DNS name {i + 1}", show(n)) for i, n in enumerate(csr.dns_names))
         rows = (("Subject", csr.subject), ("Key", csr.key), *names)
-        blocks.append(
-            Facts(caption=slot.value, rows=(*rows, ("SHA-256 of the key", csr.spki_sha256.hex)))
-        )
+        blocks.append(Facts(caption=slot.value, rows=(*rows, ("Key SHA-256", csr.spki_sha256.hex))))
     if findings:
         blocks.append(FindingList(findings=findings))
     accepted = yield from review(
@@ -248,7 +245,6 @@ def _review(room: Room, bundle: RequestBundle, findings: tuple[Finding, ...]) ->
             help="The words were typed back, so these are the bytes that the online machine "
             "fetched. Whether that machine was honest cannot be seen here: compare names and "
             "key fingerprints by other means where you can.",
-            command="openssl req -in tls.csr -noout -text -verify",
         )
     )
     if accepted:

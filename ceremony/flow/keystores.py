@@ -117,7 +117,6 @@ def _pin(step: Step, info: StoreInfo, whose: str, problem: str | None) -> EnterS
         help="It goes to the process that talks to the token, and ends with it. It is never "
         "written down by this program. A wrong PIN counts on the token too: the line PIN shows "
         "what the token says of its tries.",
-        command="pkcs11-tool --module MODULE --list-token-slots",
     )
 
 

@@ -23,7 +23,7 @@ from ceremony.flow.asking import Flow, enter, enter_secret
 from ceremony.flow.clock import check_clock
 from ceremony.flow.notes import weigh_new_devices
 from ceremony.flow.people import WHO, identity_problem
-from ceremony.flow.prompts import Block, EnterSecret, EnterText, Step
+from ceremony.flow.prompts import Block, EnterSecret, EnterText, Step, Text
 from ceremony.flow.room import Room
 
 SEATS = ("A", "B")
@@ -49,6 +49,7 @@ def enrol(room: Room) -> Flow[None]:
                 key="open.witness",
                 step=Step.OPEN,
                 title="The witness",
+                body=(Text(text="Who watches today, and signs at the end."),),
                 fields=WHO,
                 help="A witness watches and signs; a witness never types a word or a phrase.",
             ),
@@ -70,6 +71,12 @@ def _enrol_officer(room: Room, seat: str) -> Flow[None]:
             key=f"open.officer.{seat}",
             step=Step.OPEN,
             title=f"Officer {seat}",
+            body=(
+                Text(
+                    text=f"Who sits in seat {seat} today. The other officer looks at the identity "
+                    "document."
+                ),
+            ),
             fields=WHO,
             help="Each officer enrols with a name, a role and a phrase that only they know.",
         ),
@@ -86,7 +93,13 @@ def _new_phrase(room: Room, seat: str, name: str) -> Flow[Secret]:
         step=Step.OPEN,
         title=f"A phrase for officer {seat}",
         officer=name,
-        label=f"Personal phrase, {MIN_PHRASE} characters or more",
+        body=(
+            Text(
+                text=f"{name} types a phrase that nobody else knows, {MIN_PHRASE} characters or "
+                "more. It opens each fence. Everybody else looks away."
+            ),
+        ),
+        label="Personal phrase",
         twice=True,
         help="It is asked for at each fence: root, sign and export. Nobody else may see it. "
         "Only a salted hash of it is kept, on this laptop.",

@@ -55,7 +55,6 @@ def _welcome(room: Room) -> Flow[None]:
             help="Nothing is made before the first fence. Esc goes back where nothing was "
             "recorded; F2 records an exception; F3 pauses; Ctrl+Q leaves, and the same command "
             "resumes.",
-            command="sha256sum ceremony.toml",
         )
     )
 
@@ -101,6 +100,7 @@ def _place(room: Room) -> Flow[None]:
             key="open.place",
             step=Step.OPEN,
             title="Place and purpose",
+            body=(Text(text="These lines open the report; an auditor reads them first."),),
             fields=(
                 Field(name="place", label="Place", placeholder="building, room"),
                 Field(name="purpose", label="Purpose", placeholder="why this ceremony is held"),
@@ -110,7 +110,7 @@ def _place(room: Room) -> Flow[None]:
                     placeholder="ticket or document that approved the plan",
                 ),
             ),
-            help="These three lines stand on the report's first page.",
+            help="They stand on the report's first page, as they are typed here.",
         )
     )
     room.append(Step.OPEN, "place", "place", **values)

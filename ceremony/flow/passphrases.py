@@ -52,7 +52,13 @@ def _shown(room: Room, step: Step, key: str, name: str, seat: str | None) -> Flo
             step=step,
             title=f"Type the passphrase of the {name} key{part}",
             officer=officer,
-            label="From the paper (case, spaces and hyphens do not matter)",
+            body=(
+                Text(
+                    text="Read it from the paper, not from memory. Capitals, spaces and hyphens "
+                    "do not matter."
+                ),
+            ),
+            label="From the paper",
             help="After three wrong tries a new passphrase is made and shown.",
         )
         if (yield from _typed_back(prompt, secret)):

@@ -11,7 +11,7 @@ _NUMBER = re.compile(r"(?:[\s.-]?\d){4}")
 IDENTITY = Field(
     name="identity",
     label="Identity checked with",
-    placeholder="kind of document, e.g. passport; never its number",
+    placeholder="kind, e.g. passport; never its number",
 )
 WHO = (
     Field(name="name", label="Name", placeholder="as on the identity document"),

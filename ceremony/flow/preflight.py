@@ -87,6 +87,5 @@ def _show(rows: tuple[CheckRow, ...]) -> Flow[None]:
             body=(Checks(rows=rows),),
             help="PASS: as it should be. WARN: needs a note that becomes an exception. FAIL: "
             "stops. In a rehearsal each line keeps its true status, but none stops.",
-            command="ip link; cat /proc/swaps; timedatectl",
         )
     )

@@ -71,7 +71,6 @@ def _told(room: Room, step: Step) -> Acknowledge:
         action="Resume",
         help="The record says before each effect what is intended, and after it what was done. "
         "The token is looked at when it is opened; what lies on the disk stands here.",
-        command="tail -n 3 record.jsonl",
     )
 
 

@@ -63,7 +63,6 @@ def make_root(room: Room) -> Flow[Certificate]:
                 Text(text="The root certificate is signed, checked and written.", tone=Tone.GOOD),
                 Print(caption="Fingerprint of the root", fingerprint=certificate.fingerprint),
             ),
-            command=f"openssl x509 -in {FILE} -noout -fingerprint -sha256",
         )
     )
     return certificate
@@ -185,7 +184,6 @@ def _show_key(room: Room, store: KeyStore, key: KeyInfo) -> Flow[None]:
                     ),
                 ),
             ),
-            command="pkcs11-tool --module MODULE --login --list-objects --type privkey",
         )
     )
 

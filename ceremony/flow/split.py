@@ -76,6 +76,7 @@ def new_pin(room: Room, step: Step, key: str, whose: str) -> Flow[Secret]:
         key=key,
         step=step,
         title=f"A new PIN for {whose}",
+        body=(Text(text="Think of one that nobody had before; it is typed twice."),),
         label="New PIN",
         twice=True,
         help="Write it on paper for the safe, each part on a sheet and in an envelope of its "

@@ -155,6 +155,7 @@ def _stays(room: Room, step: Step, role: str) -> Flow[None]:
             key="stick.stays",
             step=step,
             title=f"The stick {role} stays in",
+            body=(Text(text="It is not pulled as the script says: this becomes an exception."),),
             fields=(Field(name="why", label="Why"), Field(name="by", label="Who decided")),
         )
     )

@@ -128,8 +128,6 @@ def _warning(room: Room, token: Token, blank: StoreInfo, seat: str) -> Choose:
             Option(value="initialise", label="Initialise it", detail="without a backup scheme"),
         ),
         help="Only a token that says it was never initialised is initialised; nothing is erased.",
-        command="pkcs11-tool --module MODULE --init-token --label LABEL; "
-        "pkcs11-tool --module MODULE --init-pin --login --login-type so",
     )
 
 
@@ -138,6 +136,7 @@ def _so_pin(problem: str | None) -> EnterSecret:
         key="root.new_so_pin",
         step=Step.ROOT,
         title="The SO PIN of the token",
+        body=(Text(text="It can set the PIN anew, and opens no key. It is typed twice."),),
         label="SO PIN",
         twice=True,
         problem=problem,

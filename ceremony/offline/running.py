@@ -8,9 +8,10 @@ import click
 from ceremony import config
 from ceremony.command_line import Command
 from ceremony.errors import ExitStatus, StoppedError
+from ceremony.flow.advising import advised
 from ceremony.flow.driver import Outcome
 from ceremony.flow.driver import run as drive
-from ceremony.flow.prompts import Choose, Chosen, Frame, Frontend, Option, Step
+from ceremony.flow.prompts import Choose, Chosen, Frame, Frontend, Option, Step, Text
 from ceremony.flow.room import Room
 from ceremony.offline import cli, store
 from ceremony.offline.environment import state_folder
@@ -99,16 +100,15 @@ def _choose(plan_file: config.PlanFile, state: Path, frontend: Frontend) -> Path
         for held in open_
     ]
     options.append(Option(value=_NEW, label="Begin a new ceremony"))
-    answer = frontend.ask(
-        Choose(
-            key="choose.ceremony",
-            step=Step.OPEN,
-            title="Unfinished ceremonies",
-            options=tuple(options),
-            help="Each ceremony keeps its own plan; going on uses that copy.",
-        ),
-        _frame(plan_file),
+    prompt = Choose(
+        key="choose.ceremony",
+        step=Step.OPEN,
+        title="Unfinished ceremonies",
+        body=(Text(text="Go on with one of them, or begin anew. Each has a record of its own."),),
+        options=tuple(options),
+        help="Each ceremony keeps its own plan; going on uses that copy.",
     )
+    answer = frontend.ask(advised(prompt), _frame(plan_file))
     if not isinstance(answer, Chosen):
         raise StoppedError("stopped.left", "nothing was chosen", hint="Run the command again.")
     return None if answer.value == _NEW else state / answer.value
