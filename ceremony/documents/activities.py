@@ -1,18 +1,17 @@
 """The numbered steps of a ceremony, as its plan and its kind make them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from ceremony.config import Plan
 from ceremony.documents.arrival import import_part, open_part, preflight_part
 from ceremony.documents.departure import close_part, export_part
 from ceremony.documents.drill import drill_import_part, drill_part
 from ceremony.documents.issuance import local_cas_part, root_part, sign_part, verify_part
-from ceremony.documents.later import ONLY_KEYS, destroy_part, found_root_part
+from ceremony.documents.later import destroy_part, found_root_part
 from ceremony.documents.model import Block, Heading, Paragraph, Step, Steps, Tone
 from ceremony.documents.parts import Part
 from ceremony.kinds import Kind, facts_of
 
-LAST = 9
 _Made = Callable[[Plan], Part]
 
 
@@ -41,16 +40,19 @@ _FENCE = Paragraph(
 )
 
 
+_KEYS_ONLY: Mapping[Kind, tuple[tuple[int, _Made], ...]] = {
+    Kind.DESTROY_KEY: ((4, destroy_part),),
+    Kind.CHECK_BACKUP: ((3, drill_import_part), (4, drill_part)),
+}
+
+
 def _parts(plan: Plan) -> Iterator[tuple[int, _Made]]:
-    """The steps of this kind: a step that it has not keeps its number free."""
+    """The steps of this kind: a step that it has not leaves its number free."""
     facts = facts_of(plan.kind)
     yield 1, open_part
     yield 2, preflight_part
-    if plan.kind in ONLY_KEYS:
-        yield 4, destroy_part
-    elif plan.kind is Kind.CHECK_BACKUP:
-        yield 3, drill_import_part
-        yield 4, drill_part
+    if plan.kind in _KEYS_ONLY:
+        yield from _KEYS_ONLY[plan.kind]
     else:
         yield 3, import_part
         yield 4, root_part if facts.makes_root else found_root_part
@@ -59,9 +61,4 @@ def _parts(plan: Plan) -> Iterator[tuple[int, _Made]]:
         yield 6, sign_part
         yield 7, verify_part
         yield 8, export_part
-    yield LAST, close_part
-
-
-def has_all_steps(plan: Plan) -> bool:
-    """Whether none of the nine is left out."""
-    return len(tuple(_parts(plan))) == LAST
+    yield 9, close_part

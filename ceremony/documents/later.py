@@ -6,7 +6,7 @@ from ceremony.config import Plan
 from ceremony.core.text import show
 from ceremony.documents.model import Print
 from ceremony.documents.parts import BOTH, EITHER, Part, Row, token_name
-from ceremony.kinds import Kind, Reason, facts_of
+from ceremony.kinds import Reason, facts_of
 
 _EFFECTS = {
     Reason.DISABLE: "no new device can register with it; its registered devices go on",
@@ -63,29 +63,6 @@ def _open_store(plan: Plan) -> Iterator[Row]:
         "Read; a copy is used and removed at the end",
     )
     yield ("Custodian", "Type the passphrase of the root key from its sheet.", "Opened")
-
-
-def import_rows(plan: Plan) -> Iterator[Row]:
-    """What the Factory has, and the device CAs that a CRL acts on."""
-    yield (
-        BOTH,
-        "Compare root and device CAs in the bundle with the report of the ceremony before.",
-        "The same root; no device CA that nobody knows",
-    )
-    if facts_of(plan.kind).reason is None:
-        return
-    named = "; ".join(
-        f"serial {show(ca.serial)}" if ca.serial else f"certificate {show(str(ca.certificate))}"
-        for ca in plan.device_ca
-    )
-    if named:
-        yield (BOTH, "Compare the device CAs that the program found with the plan.", named)
-        return
-    yield (
-        BOTH,
-        "Choose the device CAs, both agreeing on each. Write their serials into this script.",
-        "On record by serial; the approved plan leaves it open",
-    )
 
 
 def serial_rows(plan: Plan) -> Iterator[Row]:
@@ -146,6 +123,3 @@ def destroy_part(plan: Plan) -> Part:
         fence=True,
         rows=tuple(rows),
     )
-
-
-ONLY_KEYS = frozenset({Kind.DESTROY_KEY})

@@ -1,0 +1,129 @@
+"""Annex: the same with stock tools. What another program would be told at each step.
+
+Secrets are in no command: PINs and passphrases are asked for by the tools themselves.
+"""
+
+from collections.abc import Iterator
+from shlex import quote
+
+from ceremony.config import Plan, Token
+from ceremony.core.text import show
+from ceremony.documents.model import Block, Column, Heading, PageBreak, Paragraph, Table, Tone
+from ceremony.kinds import EXPORTS_NOTHING, Slot, facts_of
+from ceremony.plan import Curve
+
+_CURVES = {Curve.P256: "prime256v1", Curve.P384: "secp384r1"}
+_LEAVES = {
+    Slot.ONLINE_CA: ("online_ca.pem", ""),
+    Slot.TLS: ("tls.pem", "-purpose sslserver "),
+    Slot.EST_TLS: ("est-tls.pem", "-purpose sslserver "),
+}
+Row = tuple[str, str, str]
+
+
+def command_annex(plan: Plan) -> tuple[Block, ...]:
+    """A table of step, purpose and command, from the plan alone."""
+    return (
+        PageBreak(),
+        Heading(text="Annex: the same with stock tools"),
+        Paragraph(
+            tone=Tone.SMALL,
+            text="Nobody has to believe this program. These commands of coreutils, OpenSSL, "
+            "OpenSC and curl show or do the same. Commands marked 'instead' would do a step "
+            "without the program, and also without its record: they are for understanding. All "
+            "others only look. No secret is in a command; tools ask for PINs and passphrases.",
+        ),
+        Table(
+            columns=(
+                Column(title="Step", share=14),
+                Column(title="What for", share=42),
+                Column(title="Command", share=104, mono=True),
+            ),
+            rows=tuple(stock_commands(plan)),
+        ),
+    )
+
+
+def stock_commands(plan: Plan) -> Iterator[Row]:
+    """Step, purpose, command; relative to the folder that is named in the purpose."""
+    yield "1", "Hex digits of the plan's words", "sha256sum ceremony.toml"
+    yield "2", "Interfaces, swap, time", "ip -br link; cat /proc/swaps; date -u"
+    yield from _token_looks(plan)
+    if plan.kind not in EXPORTS_NOTHING:
+        yield from _bundle(plan)
+    yield from _root(plan)
+    if plan.kind not in EXPORTS_NOTHING:
+        yield from _issued(plan)
+        yield from _outgoing(plan)
+    yield "9", "Evidence: the head of the record", "tail -n 1 record.jsonl | sha256sum"
+
+
+def _token_looks(plan: Plan) -> Iterator[Row]:
+    token = plan.root.token
+    if plan.root.key_store == "token" and token is not None:
+        module = quote(show(token.module))
+        yield "2", "The module's hash", f"sha256sum {module}"
+        yield "2", "Tokens and serial numbers", f"pkcs11-tool --module {module} --list-token-slots"
+
+
+def _bundle(plan: Plan) -> Iterator[Row]:
+    yield "3", "Request bundle: every file", "sha256sum -c --strict SHA256SUMS"
+    yield "3", "Request bundle: its words in hex", "sha256sum SHA256SUMS"
+    for slot in plan.requests:
+        yield "3", f"CSR {slot.value}", f"openssl req -in {slot.value}.csr -noout -verify -text"
+    if not facts_of(plan.kind).makes_root:
+        line = "openssl x509 -in current-root.pem -noout -text -fingerprint -sha256"
+        yield "3", "The Factory's root", line
+
+
+def _root(plan: Plan) -> Iterator[Row]:
+    root, token = plan.root, plan.root.token
+    makes = facts_of(plan.kind).makes_root
+    if root.key_store == "token" and token is not None:
+        tool = _tool(token)
+        yield "4", "Keys on the token", f"{tool} --list-objects --type privkey"
+        if makes:
+            line = f"{tool} --keypairgen --key-type EC:{_CURVES[root.curve]} --sensitive"
+            line += f" --usage-sign --label {quote(show(root.label))} --id {root.key_id}"
+            yield "4", "Instead: make the key", line
+    elif makes:
+        line = f"openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:{root.curve.value}"
+        yield "4", "Instead: make the key", f"{line} -aes-256-cbc -out {quote(root.label)}.key"
+        yield "4", "The key file opens", f"openssl pkey -in {quote(root.label)}.key -noout -check"
+    if makes:
+        line = "openssl x509 -in factory_ca.pem -noout -text -fingerprint -sha256"
+        yield "4", "Root certificate and fingerprint", line
+
+
+def _tool(token: Token) -> str:
+    label = f" --token-label {quote(show(token.label))}" if token.label is not None else ""
+    return f"pkcs11-tool --module {quote(show(token.module))}{label} --login"
+
+
+def files(plan: Plan) -> list[tuple[str, str]]:
+    """Certificates below the root: file, and the purpose that OpenSSL checks it for."""
+    found = [_LEAVES[slot] for slot in plan.requests]
+    found += [(f"local_ca-{ca.name}.pem", "") for ca in plan.local_ca]
+    return found
+
+
+def _issued(plan: Plan) -> Iterator[Row]:
+    for file, _ in files(plan):
+        yield "6", f"What was signed: {file}", f"openssl x509 -in {file} -noout -text"
+    if facts_of(plan.kind).reason is not None:
+        line = "openssl crl -in crl.pem -noout -text -CAfile factory_ca.pem"
+        yield "6", "The CRL, and who signed it", line
+    strict = "-x509_strict " if plan.root.profile == "strict" else ""
+    for file, purpose in files(plan):
+        line = f"openssl verify {strict}-CAfile factory_ca.pem {purpose}{file}"
+        yield "7", f"Second opinion on {file}", line
+
+
+def _outgoing(plan: Plan) -> Iterator[Row]:
+    yield "8", "Upload bundle: every file", "sha256sum -c --strict SHA256SUMS"
+    yield "8", "Upload bundle: its words in hex", "sha256sum SHA256SUMS"
+    if facts_of(plan.kind).fields:
+        url = f"{show(plan.online.api).rstrip('/')}/ota/factories/{plan.factory}/certs/"
+        line = "curl --fail -X PATCH -H @token-header -H 'Content-Type: application/json' "
+        yield "after", "Instead: upload", f"{line}--data-binary @payload.json {quote(url)}"
+        yield "after", "What the Factory has", f"curl --fail -H @token-header {quote(url)}"
