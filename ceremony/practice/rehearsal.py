@@ -122,8 +122,10 @@ class Rehearsal:
     def _hold_run(self, own: config.Plan, kind: config.Kind, factory: PracticeFactory) -> int:
         run = this_run(self._directory)
         plan_file, pin = self._plan(run, own, kind, factory)
+        if plan_file.plan.kind is config.Kind.CHECK_BACKUP:
+            return self._drill(run, plan_file, pin)
         request = self._fetch(run, plan_file, factory)
-        papers = self._papers(plan_file, request, pin)
+        papers = self._papers(plan_file, "request", request.fingerprint, pin)
         status = self._hold(run, plan_file, papers)
         if status not in {ExitStatus.DONE, ExitStatus.EXCEPTIONS}:
             return status
@@ -136,6 +138,18 @@ class Rehearsal:
         fleet.after(kind, acted_on, bundle / "factory_ca.pem", run.number)
         run.finish()
         self._summary(bundle)
+        return status
+
+    def _drill(self, run: Run, plan_file: config.PlanFile, pin: Secret) -> int:
+        """A restore drill: nothing is fetched, and nothing is uploaded."""
+        first = Run(directory=self._directory, number=1)
+        made = first.upload(config.load(first.plan).fingerprint.hex) / "factory_ca.pem"
+        root = read_certificate(made.read_bytes(), made.name)
+        papers = self._papers(plan_file, "root", root.fingerprint, pin)
+        status = self._hold(run, plan_file, papers)
+        if status in {ExitStatus.DONE, ExitStatus.EXCEPTIONS}:
+            run.finish()
+            self._tell("done: the backup of the root key works")
         return status
 
     def _again(self, factory: PracticeFactory) -> int:
@@ -232,18 +246,20 @@ class Rehearsal:
         self._tell(f"online machine: fetched {path.name}")
         return read_request(path)
 
-    def _papers(self, plan_file: config.PlanFile, request: RequestBundle, pin: Secret) -> Papers:
+    def _papers(
+        self, plan_file: config.PlanFile, what: str, value: Fingerprint, pin: Secret
+    ) -> Papers:
         folder = self._directory / "paper"
         sheet = words_sheet(
             title="Sheet of words",
-            what="request bundle",
-            fingerprint=request.fingerprint,
+            what="request bundle" if what == "request" else "root certificate",
+            fingerprint=value,
             rehearsal=True,
         )
         phrases = "".join(f"officer {seat}: {p.reveal()}\n" for seat, p in _PHRASES.items())
         for name, data in (
             ("script.txt", render_text(script(plan_file, tool_version=__version__))),
-            ("request-words.txt", render_text(sheet)),
+            (f"{what}-words.txt", render_text(sheet)),
             ("phrases.txt", phrases.encode()),
             ("backup-procedure.txt", self._procedure(plan_file.plan.root)),
         ):
@@ -251,7 +267,7 @@ class Rehearsal:
         return Papers(
             words={
                 "plan.words": plan_file.fingerprint,
-                "request.words": request.fingerprint,
+                f"{what}.words": value,
             },
             pin=pin,
             phrases=_PHRASES,
