@@ -4,6 +4,7 @@ from ceremony.config import Plan
 from ceremony.core.text import show
 from ceremony.documents.model import Print
 from ceremony.documents.parts import BOTH, EITHER, Part, Row, type_back
+from ceremony.kinds import facts_of
 
 
 def open_part(plan: Plan) -> Part:
@@ -20,7 +21,7 @@ def open_part(plan: Plan) -> Part:
         (
             EITHER,
             "Start the laptop from its approved medium. Run: ceremony run ceremony.toml",
-            "Screen 'A new root of trust'"
+            f"Screen '{facts_of(plan.kind).title}'"
             + (", marked REHEARSAL" if plan.rehearsal else "")
             + f"; factory {plan.factory}",
         ),
@@ -99,7 +100,9 @@ def preflight_part(plan: Plan) -> Part:
 
 def import_part(plan: Plan) -> Part:
     """The CSRs from the stick, and the words of their bundle."""
+    later = not facts_of(plan.kind).makes_root
     files = ", ".join(f"{slot.value}.csr" for slot in plan.requests)
+    files = ", ".join(filter(None, (files, "what the Factory has" if later else "")))
     sheet = "the sheet of words printed at the online machine"
     hosts = ", ".join(plan.rules.host_suffixes)
     return Part(
@@ -113,13 +116,30 @@ def import_part(plan: Plan) -> Part:
                 f"Read once and checked: {files}",
             ),
             *type_back(plan, sheet),
-            (
-                BOTH,
-                (
-                    "Read subject, key and every DNS name of each CSR aloud. Compare key "
-                    "fingerprints by other means where you can."
-                ),
-                f"DNS names end in: {hosts}",
+            *(
+                [
+                    (
+                        BOTH,
+                        "Read aloud what the Factory has: its root, each device CA and serial.",
+                        "As both officers expect; nothing is missing and nothing is foreign",
+                    )
+                ]
+                if later
+                else ()
+            ),
+            *(
+                [
+                    (
+                        BOTH,
+                        (
+                            "Read subject, key and every DNS name of each CSR aloud. Compare key "
+                            "fingerprints by other means where you can."
+                        ),
+                        f"DNS names end in: {hosts}",
+                    )
+                ]
+                if plan.requests
+                else ()
             ),
             (BOTH, "Accept the CSRs, or refuse them. Acknowledge each warning.", "Accepted"),
             (EITHER, "Pull the stick CSR IN.", "Stick in its bag"),

@@ -4,8 +4,10 @@ from collections.abc import Iterator
 
 from ceremony.config import LocalCa, Plan, Slot
 from ceremony.core.text import show
+from ceremony.documents.later import crl_review, serial_rows
 from ceremony.documents.model import Print
 from ceremony.documents.parts import BOTH, EITHER, Part, Row, passphrase, token_name, type_back
+from ceremony.kinds import facts_of
 
 _FILES = {
     Slot.ONLINE_CA: ("online_ca.pem", "online device CA"),
@@ -176,7 +178,8 @@ def _certificates(plan: Plan) -> list[tuple[str, str]]:
 def sign_part(plan: Plan) -> Part:
     """Every certificate below the root."""
     rows: list[Row] = [
-        (seat, "Read the list aloud. Type your phrase.", "Accepted") for seat in "AB"
+        *(serial_rows(plan) if facts_of(plan.kind).reason is not None else ()),
+        *((seat, "Read the list aloud. Type your phrase.", "Accepted") for seat in "AB"),
     ]
     rows += [
         (
@@ -186,10 +189,12 @@ def sign_part(plan: Plan) -> Part:
         )
         for file, kind in _certificates(plan)
     ]
+    rows += [crl_review(plan)] if facts_of(plan.kind).reason is not None else []
     holder = "PIN holder" if plan.root.key_store == "token" else "Custodian"
     secret = "PIN of the root's token" if plan.root.key_store == "token" else "root's passphrase"
     count = len(_certificates(plan))
-    rows.append((holder, f"Enter the {secret}.", f"{count} certificates signed and checked"))
+    crl = " and the CRL" if facts_of(plan.kind).reason is not None else ""
+    rows.append((holder, f"Enter the {secret}.", f"{count} certificates{crl} signed and checked"))
     return Part(
         title="Sign",
         aim="Every certificate below the root, each reviewed before it is signed.",

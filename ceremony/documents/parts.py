@@ -7,6 +7,7 @@ from ceremony.config import Plan, Token
 from ceremony.core.text import show
 from ceremony.core.typeback import Policy
 from ceremony.documents.model import Block
+from ceremony.kinds import facts_of
 
 BOTH = "A and B"
 EITHER = "A or B"
@@ -79,7 +80,7 @@ def token_name(token: Token) -> str:
 def custody_names(plan: Plan) -> list[str]:
     """Keys that leave the room in files."""
     names = [ca.name for ca in plan.local_ca if ca.key_store == "file"]
-    if plan.root.backup.method != "file":
+    if plan.root.backup.method != "file" or not facts_of(plan.kind).makes_root:
         return names
     more = range(2, plan.root.backup.copies + 1)
     return [*names, "root", *(f"root_{number}" for number in more)]

@@ -7,6 +7,8 @@ from ceremony.core.text import show
 from ceremony.core.times import parse_time
 from ceremony.documents.artefacts import certificates as certificate_blocks
 from ceremony.documents.artefacts import hardware, keys, outgoing, request
+from ceremony.documents.changes import changes, existing_root
+from ceremony.documents.commands import command_annex
 from ceremony.documents.course import course
 from ceremony.documents.entries import Entries, Entry
 from ceremony.documents.judgements import checks, exceptions, fences, preflights, type_backs
@@ -66,6 +68,8 @@ def report(
             *sticks(entries),
             *preflights(entries),
             *request(entries),
+            *existing_root(entries),
+            *changes(entries),
             *keys(entries),
             *backups(entries),
             *certificate_blocks(entries, certificates),
@@ -75,6 +79,7 @@ def report(
             *course(entries),
             *_plan(opened, plan),
             *statements(entries),
+            *(() if plan is None else command_annex(plan)),
             *_sign_off(entries),
         ),
     )

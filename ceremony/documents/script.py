@@ -3,6 +3,7 @@
 from ceremony.config import Plan, PlanFile
 from ceremony.core.text import show
 from ceremony.documents.activities import activities
+from ceremony.documents.commands import command_annex
 from ceremony.documents.model import (
     REHEARSAL,
     Block,
@@ -21,12 +22,14 @@ from ceremony.documents.model import (
     WriteIn,
 )
 from ceremony.documents.parts import custody_names, token_name
+from ceremony.documents.sheet import travelling_sheet
+from ceremony.kinds import facts_of
 
 _EXCEPTION_SHEETS = 4
 
 
 def script(plan_file: PlanFile, *, tool_version: str) -> Document:
-    """The numbered script of a `create` ceremony, with the words of its plan.
+    """The numbered script of a ceremony, with the words of its plan.
 
     Print it on another machine than the laptop of the room: the officers type the plan's
     words back from it.
@@ -34,7 +37,7 @@ def script(plan_file: PlanFile, *, tool_version: str) -> Document:
     plan = plan_file.plan
     return Document(
         title="Key ceremony script",
-        subtitle=f"First root of trust of the Factory {plan.factory}",
+        subtitle=f"{facts_of(plan.kind).title}: Factory {plan.factory}",
         footer=f"Plan SHA-256 {plan_file.fingerprint.hex} - ceremony {show(tool_version)}",
         marks=(REHEARSAL,) if plan.rehearsal else (),
         blocks=(
@@ -43,6 +46,8 @@ def script(plan_file: PlanFile, *, tool_version: str) -> Document:
             *activities(plan),
             *_exceptions(),
             *_sign_off(plan),
+            *travelling_sheet(plan),
+            *command_annex(plan),
             *_plan_text(plan_file),
         ),
     )
@@ -57,7 +62,7 @@ def _front(plan_file: PlanFile) -> tuple[Block, ...]:
     )
     return (
         *((rehearsal,) if plan.rehearsal else ()),
-        *backup_notice(plan.root.backup.method),
+        *(backup_notice(plan.root.backup.method) if facts_of(plan.kind).makes_root else ()),
         Facts(rows=plan_rows(plan)),
         Print(caption="The plan: SHA-256 of ceremony.toml", fingerprint=plan_file.fingerprint),
         Facts(rows=(("Approval reference", ""), ("Approved by, date", ""))),
@@ -105,6 +110,9 @@ def plan_rows(plan: Plan) -> tuple[tuple[str, str], ...]:
         for ca in plan.local_ca
     )
     policy = {"full": "full: 16 words each", "sample": "sample: 8 words each"}
+    facts = facts_of(plan.kind)
+    if not facts.makes_root:
+        return _later_rows(plan, store, cas, policy)
     return (
         ("Factory", plan.factory),
         ("API", show(plan.online.api)),
@@ -120,6 +128,33 @@ def plan_rows(plan: Plan) -> tuple[tuple[str, str], ...]:
         ),
         ("Type-back", policy[plan.rules.type_back]),
     )
+
+
+def _later_rows(
+    plan: Plan, store: str, cas: str, policy: dict[str, str]
+) -> tuple[tuple[str, str], ...]:
+    """The decisions that a later kind's plan makes; it makes no root."""
+    facts, limits = facts_of(plan.kind), plan.limits
+    rows = [
+        ("Factory", plan.factory),
+        ("API", show(plan.online.api)),
+        ("Kind", plan.kind.value),
+        ("Root key", f"found again: {store}; label {show(plan.root.label)}"),
+    ]
+    if facts.makes_local_cas:
+        rows.append(("New local device CAs", cas or "none"))
+    if plan.requests:
+        slots = ", ".join(slot.value for slot in plan.requests)
+        days = f"TLS {limits.tls_days} days, CA {limits.online_ca_days} days"
+        rows.append(("CSRs of the platform", f"{slots}; {days}"))
+    if facts.reason is not None:
+        chosen = "; ".join(show(ca.serial or str(ca.certificate)) for ca in plan.device_ca)
+        rows.append(("Device CAs acted on, by serial", chosen or "picked in the room"))
+        rows.append(("CRL", f"{facts.reason.value}, valid {limits.crl_days} days"))
+    rows += [
+        (f"CSR {one.name}", f"profile {one.profile}, {one.days} days") for one in plan.sign_csr
+    ]
+    return (*rows, ("Type-back", policy[plan.rules.type_back]))
 
 
 def _people(plan: Plan) -> tuple[Block, ...]:
@@ -159,7 +194,7 @@ def _equipment(plan: Plan) -> tuple[Block, ...]:
     tokens = [plan.root.token] if plan.root.key_store == "token" else []
     tokens += [ca.token for ca in plan.local_ca if ca.key_store == "token"]
     items += [f"Token: {token_name(token)}" for token in tokens if token is not None]
-    if plan.root.backup.method == "vendor":
+    if plan.root.backup.method == "vendor" and facts_of(plan.kind).makes_root:
         items.append("Backup token: serial")
     return (
         Heading(text="What is in the room", level=2),

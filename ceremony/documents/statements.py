@@ -3,6 +3,7 @@
 from ceremony.core.text import show
 from ceremony.documents.entries import Entries
 from ceremony.documents.model import Block, Facts, Heading, Paragraph, Tone
+from ceremony.kinds import Kind
 
 _MILESTONES = (
     ("officer", "A", "officer A"),
@@ -22,12 +23,23 @@ _MILESTONES = (
 )
 
 
+_OF_A_FIRST = frozenset({"fence root", "root key", "root certificate"})
+
+
+def _milestones(entries: Entries) -> tuple[tuple[str, str | None, str], ...]:
+    """Those of its kind: later ones make no root."""
+    if str(entries.lines[0].data.get("kind")) == Kind.CREATE:
+        return _MILESTONES
+    return tuple(row for row in _MILESTONES if row[2] not in _OF_A_FIRST)
+
+
 def missing(entries: Entries) -> tuple[str, ...]:
     """What an unfinished ceremony lacks, in order."""
-    found = [name for kind, key, name in _MILESTONES if entries.find(kind, key) is None]
+    milestones = _milestones(entries)
+    found = [name for kind, key, name in milestones if entries.find(kind, key) is None]
     begun = {entry.line.key for entry in entries.all("intent")}
     done = {entry.line.key for entry in entries.all("done")}
-    named = {key for _, key, _ in _MILESTONES}
+    named = {key for _, key, _ in milestones}
     found += [f"{show(key)} (begun, not done)" for key in sorted(begun - done) if key not in named]
     return tuple(found)
 
