@@ -54,8 +54,14 @@ class Killer(threading.Thread):
 _TITLES = ("This ceremony goes on", "A key was found", "Nothing was made")
 
 
-def _take(terminal: Terminal, screens: list[str]) -> Callable[[str], bool]:
+def _take(
+    terminal: Terminal, screens: list[str], passphrases: dict[str, str]
+) -> Callable[[str], bool]:
     def before(screen: str) -> bool:
+        asked = re.search(r"Type the passphrase of the (\S+) key", screen)
+        if asked and asked[1] not in passphrases:
+            terminal.keys("Escape")  # a person who was too slow to copy it has another shown
+            return True
         screens.extend([screen] if any(title in screen for title in _TITLES) else [])
         if "A key was found" in screen and "Enter read on" not in screen:
             terminal.keys("2", "Enter")
@@ -65,46 +71,49 @@ def _take(terminal: Terminal, screens: list[str]) -> Callable[[str], bool]:
     return before
 
 
-def _sit(terminal: Terminal, keep: Path, screens: list[str]) -> Person:
+def _sit(terminal: Terminal, keep: Path, screens: list[str], passphrases: dict[str, str]) -> Person:
     terminal.start(str(BIN / "ceremony"), "rehearse", "--keep", str(keep))
     terminal.wait(lambda screen: "Press Enter to open" in screen)
     terminal.keys("Enter")
-    return Person(terminal, keep / "paper", _take(terminal, screens))
+    person = Person(terminal, keep / "paper", _take(terminal, screens, passphrases))
+    person.passphrases = passphrases
+    return person
 
 
 def test_28_the_wizard_goes_on_after_three_kills_and_says_what_it_found(tmp_path: Path) -> None:
     keep = tmp_path / "keep"
     told: list[list[str]] = []
     passphrases: dict[str, str] = {}
-    with Terminal(tmp_path) as terminal:
-        for line in _POINTS:
-            screens: list[str] = []
-            killer = Killer(keep, line)
-            killer.start()
-            person = _sit(terminal, keep, screens)
-            person.passphrases = passphrases
+    for number, line in enumerate((*_POINTS, b"")):
+        screens: list[str] = []
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        killer = Killer(keep, line)
+        with Terminal(folder) as terminal:
+            if line:
+                killer.start()
+            person = _sit(terminal, keep, screens, passphrases)
             person.go(until="The ceremony is closed")
-            assert terminal.wait_end() != 0
-            assert killer.killed
             told.append(screens)
-        screens = []
-        person = _sit(terminal, keep, screens)
-        person.passphrases = passphrases
-        person.go(until="The ceremony is closed")
-        told.append(screens)
-        while not terminal.ended() and "Passphrase of the" not in terminal.screen():
+            if line:
+                assert terminal.wait_end() != 0
+                assert killer.killed
+                continue
+            while not terminal.ended() and "Passphrase of the" not in terminal.screen():
+                terminal.keys("Enter")
+                time.sleep(0.3)
+            terminal.type(passphrases["line-1"])
             terminal.keys("Enter")
-            time.sleep(0.3)
-        terminal.type(passphrases["line-1"])
-        terminal.keys("Enter")
-        assert terminal.wait_end() == 0
+            assert terminal.wait_end() == 0
 
     assert told[0] == []
-    after_generation, after_signing, after_export = ("\n".join(each) for each in told[1:])
-    assert "looked up when token" in after_generation
-    assert re.search("A key was found|Nothing was made", after_generation)
-    assert re.search(r"Done +.*certificate/online-ca", after_signing)
-    assert re.search(r"export/upload +.*-upload-.* is (not )?there", after_export, re.DOTALL)
+    after_generation, after_signing, after_export = (
+        re.sub(r"\s+", "", "".join(each)) for each in told[1:]
+    )
+    assert "lookedupwhentoken" in after_generation
+    assert re.search("Akeywasfound|Nothingwasmade", after_generation)
+    assert "certificate/online-ca" in after_signing
+    assert re.search(r"export/upload.*-upload-.*is(not)?there", after_export)
     upload = next((keep / "usb-out").glob("*-upload-*/"))
     evidence = next((keep / "evidence").glob("*-evidence-*/"))
     for path in (upload, evidence):
