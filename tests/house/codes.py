@@ -83,9 +83,23 @@ def _literals(path: str, tree: ast.Module) -> Iterator[str]:
         if isinstance(node, ast.keyword) and node.arg == "key"
         for inner in ast.walk(node.value)
     }
-    for text in (n for n in ast.walk(tree) if isinstance(n, ast.Constant) and id(n) not in keys):
-        if isinstance(text.value, str) and FORM.fullmatch(text.value) and _is_code(text.value):
-            yield text.value
+    answered = _prompts() if path.startswith("ceremony/practice/") else frozenset()
+    for node in (n for n in ast.walk(tree) if isinstance(n, ast.Constant) and id(n) not in keys):
+        text = node.value
+        if not isinstance(text, str) or text in answered:
+            continue
+        if FORM.fullmatch(text) and _is_code(text):
+            yield text
+
+
+@cache
+def _prompts() -> frozenset[str]:
+    """Keys of prompts: rehearsals answer by them."""
+    keywords = (n for t in sources().values() for n in ast.walk(t) if isinstance(n, ast.keyword))
+    values = (
+        k.value.value for k in keywords if k.arg == "key" and isinstance(k.value, ast.Constant)
+    )
+    return frozenset(str(value) for value in values)
 
 
 def _is_code(text: str) -> bool:
