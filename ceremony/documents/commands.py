@@ -54,8 +54,10 @@ def stock_commands(plan: Plan) -> Iterator[Row]:
     yield from _root(plan)
     if plan.kind not in EXPORTS_NOTHING:
         yield from _issued(plan)
-        yield from _outgoing(plan)
+        yield "8", "Upload bundle: every file", "sha256sum -c --strict SHA256SUMS"
+        yield "8", "Upload bundle: its words in hex", "sha256sum SHA256SUMS"
     yield "9", "Evidence: the head of the record", "tail -n 1 record.jsonl | sha256sum"
+    yield from _afterwards(plan)
 
 
 def _token_looks(plan: Plan) -> Iterator[Row]:
@@ -119,11 +121,10 @@ def _issued(plan: Plan) -> Iterator[Row]:
         yield "7", f"Second opinion on {file}", line
 
 
-def _outgoing(plan: Plan) -> Iterator[Row]:
-    yield "8", "Upload bundle: every file", "sha256sum -c --strict SHA256SUMS"
-    yield "8", "Upload bundle: its words in hex", "sha256sum SHA256SUMS"
+def _afterwards(plan: Plan) -> Iterator[Row]:
     if facts_of(plan.kind).fields:
         url = f"{show(plan.online.api).rstrip('/')}/ota/factories/{plan.factory}/certs/"
-        line = "curl --fail -X PATCH -H @token-header -H 'Content-Type: application/json' "
-        yield "after", "Instead: upload", f"{line}--data-binary @payload.json {quote(url)}"
-        yield "after", "What the Factory has", f"curl --fail -H @token-header {quote(url)}"
+        line = "curl --fail -X PATCH -H @token-header -H 'Content-Type: application/json'"
+        line += f" --data-binary @payload.json {quote(url)}"
+        yield "after", "Instead: upload, on the online machine", line
+        yield "after", "What the Factory has then", f"curl --fail -H @token-header {quote(url)}"

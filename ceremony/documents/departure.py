@@ -21,7 +21,7 @@ def export_part(plan: Plan) -> Part:
             BOTH,
             (
                 "Copy lines A to H of the upload bundle's words below and to the sheet that "
-                "travels, each officer checking the other."
+                "travels, at the end of this script, each officer checking the other."
             ),
             "32 words, twice",
         ),

@@ -1,18 +1,22 @@
-"""A sheet of words: one fingerprint on paper, to be carried to the other machine."""
+"""Sheets of words: one fingerprint on paper, to be carried to the other machine."""
 
 from datetime import datetime
 
+from ceremony.config import Plan
 from ceremony.core.fingerprints import Fingerprint
 from ceremony.documents.model import (
     REHEARSAL,
     Block,
     Document,
     Facts,
+    Heading,
+    PageBreak,
     Paragraph,
     Print,
     Signatures,
     Tone,
 )
+from ceremony.kinds import EXPORTS_NOTHING
 
 
 def words_sheet(
@@ -53,4 +57,34 @@ def words_sheet(
         marks=(REHEARSAL,) if rehearsal else (),
         created=created,
         blocks=blocks,
+    )
+
+
+def travelling_sheet(plan: Plan) -> tuple[Block, ...]:
+    """A page to be torn off: the upload bundle's words, written by hand, go to the online machine.
+
+    Nothing for kinds that export nothing.
+    """
+    if plan.kind in EXPORTS_NOTHING:
+        return ()
+    return (
+        PageBreak(),
+        Heading(text="The sheet that travels: words of the upload bundle"),
+        Paragraph(
+            text="Filled in at step 8, each officer checking the other, and torn off. It goes to "
+            "the online machine apart from the stick SIGNED OUT; there eight of the words are "
+            "typed from it before anything is uploaded. A1 is the first word of line A, H4 the "
+            "last word of line H."
+        ),
+        Print(caption="Upload bundle: SHA-256 of its SHA256SUMS"),
+        Facts(rows=(("Factory", plan.factory), ("Ceremony id, from the screen", ""))),
+        Paragraph(
+            tone=Tone.NOTICE,
+            lead="Carry this sheet apart from the stick.",
+            text="Whoever can change the stick must not be able to change this sheet. If the "
+            "words do not match at the online machine: do not upload; call the officers.",
+        ),
+        Signatures(
+            rows=(("Officer A", ""), ("Officer B", ""), ("Received at the online machine by", ""))
+        ),
     )

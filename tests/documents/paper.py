@@ -4,6 +4,8 @@ import re
 import subprocess
 from pathlib import Path
 
+from PIL import Image, ImageChops
+
 
 def pages(pdf: bytes, folder: Path) -> list[str]:
     file = folder / "paper.pdf"
@@ -14,10 +16,12 @@ def pages(pdf: bytes, folder: Path) -> list[str]:
     return told.stdout.split("\f")[:-1]
 
 
-def codes(pdf: bytes, folder: Path) -> list[str]:
+def codes(pdf: bytes, folder: Path, *, first_page_only: bool = False) -> list[str]:
     file = folder / "paper.pdf"
     file.write_bytes(pdf)
-    subprocess.run(["pdftoppm", "-r", "120", "-gray", str(file), str(folder / "page")], check=True)
+    which = ["-l", "1"] if first_page_only else []
+    command = ["pdftoppm", *which, "-r", "120", "-gray", str(file), str(folder / "page")]
+    subprocess.run(command, check=True)
     found: list[str] = []
     for picture in sorted(folder.glob("page-*.pgm")):
         read = subprocess.run(
@@ -47,3 +51,16 @@ def words_outside(pdf: bytes, folder: Path) -> list[str]:
         for left, top, right, bottom, word in boxes
         if float(left) < 40 or float(top) < 20 or float(right) > 560 or float(bottom) > 825
     ]
+
+
+def colours(pdf: bytes, folder: Path) -> int:
+    """How many dots of the printed pages are neither black, white nor grey."""
+    file = folder / "paper.pdf"
+    file.write_bytes(pdf)
+    subprocess.run(["pdftoppm", "-r", "30", str(file), str(folder / "colour")], check=True)
+    total = 0
+    for picture in folder.glob("colour-*.ppm"):
+        red, green, blue = Image.open(picture).convert("RGB").split()
+        total += sum(ImageChops.difference(red, green).histogram()[1:])
+        total += sum(ImageChops.difference(green, blue).histogram()[1:])
+    return total

@@ -110,6 +110,6 @@ def test_the_script_has_room_for_what_goes_wrong_and_who_signs() -> None:
     told = _flat(_script(EXAMPLE)[1])
     assert "Exception sheets" in told
     assert "Statement of the witness" in told
-    assert told.count("Signature ____") == 5
+    assert told.count("Signature ____") == 8
     blanks = [b for b in _script(EXAMPLE)[1].blocks if isinstance(b, model.Print)]
-    assert sum(blank.fingerprint is None for blank in blanks) == 4
+    assert sum(blank.fingerprint is None for blank in blanks) == 5
