@@ -11,6 +11,7 @@ from ceremony.flow.destroying import destroy_keys
 from ceremony.flow.drill import check_backup
 from ceremony.flow.existing_root import use_root
 from ceremony.flow.export import export
+from ceremony.flow.foreign_csrs import take_csrs
 from ceremony.flow.intake import take_in
 from ceremony.flow.local_cas import make_local_cas
 from ceremony.flow.opening import open_ceremony
@@ -54,6 +55,10 @@ def _local_cas(room: Room, _: Work) -> Flow[None]:
     yield from make_local_cas(room)
 
 
+def _foreign_csrs(room: Room, _: Work) -> Flow[None]:
+    yield from take_csrs(room)
+
+
 def _destroy(room: Room, _: Work) -> Flow[None]:
     yield from destroy_keys(room)
 
@@ -74,6 +79,7 @@ PARTS: Final[Mapping[Kind, tuple[Part, ...]]] = {
     Kind.DISABLE_DEVICE_CA: _CRL,
     Kind.ENABLE_DEVICE_CA: _CRL,
     Kind.REVOKE_DEVICE_CA: _CRL,
+    Kind.SIGN_CSR: (_open, _take_in, _use_root, _foreign_csrs, *_END),
     Kind.DESTROY_KEY: (_open, _destroy, close),
     Kind.CHECK_BACKUP: (_open, _check_backup, close),
 }

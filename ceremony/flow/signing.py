@@ -9,6 +9,7 @@ from ceremony.errors import VerificationError
 from ceremony.flow.asking import Flow
 from ceremony.flow.chosen import effects, fence_effects
 from ceremony.flow.existing_root import root_key
+from ceremony.flow.foreign_csrs import csr_orders
 from ceremony.flow.intake import Intake
 from ceremony.flow.issuing import Order, issued, propose, sign
 from ceremony.flow.keystores import recorded_spki
@@ -41,7 +42,7 @@ def orders(room: Room, intake: Intake, root: Certificate) -> tuple[Order, ...]:
         if slot in intake.csrs
     ]
     local = [local_ca_order(room, ca, root) for ca in room.plan.local_ca]
-    return (*from_csrs, *local)
+    return (*from_csrs, *local, *csr_orders(room, root))
 
 
 def sign_all(room: Room, work: Work) -> Flow[None]:
@@ -96,6 +97,7 @@ def _what(room: Room, work: Work, wanted: tuple[Order | CrlOrder, ...]) -> tuple
 def _check_keys(room: Room, work: Work) -> None:
     keys = {slot.value: csr.spki for slot, csr in work.intake.csrs.items()}
     keys |= {ca.name: recorded_spki(room, ca.name) for ca in room.plan.local_ca}
+    keys |= {one.name: one.csr.spki for one in csr_orders(room, work.root) if one.csr is not None}
     held = {f"device CA {ca.serial}": ca.spki for ca in work.intake.bundle.current_device_cas}
     held[ROOT] = work.root.spki
     stopping = [one for one in errors(check_keys(held | keys)) if one.where in keys]

@@ -33,6 +33,7 @@ from ceremony.online.upload import upload
 from ceremony.practice.backup_token import clone, planned_backup
 from ceremony.practice.factory import PracticeFactory
 from ceremony.practice.fleet import Fleet
+from ceremony.practice.foreign import foreign_csrs
 from ceremony.practice.officers import Papers, ScriptedOfficers
 from ceremony.practice.plans import rehearsal_name, substitute
 from ceremony.practice.runs import (
@@ -267,6 +268,7 @@ class Rehearsal:
         return Papers(
             words={
                 "plan.words": plan_file.fingerprint,
+                **foreign_csrs(self._directory / "usb-in", plan_file.plan),
                 f"{what}.words": value,
             },
             pin=pin,
