@@ -18,6 +18,7 @@ _COMMANDS: Final = {
     "verify": ("ceremony.offline.verify", "Check a bundle, evidence, record or certificate."),
     "fingerprint": ("ceremony.offline.fingerprint", "SHA-256 as hex groups and words."),
     "doctor": ("ceremony.offline.doctor", "Look at this laptop and its tokens; change nothing."),
+    "pki": ("ceremony.offline.pki", "PKI directories of fioctl and of the OpenSSL recipe."),
     "history": ("ceremony.offline.history", "Ceremonies of this state folder."),
     "devices": ("ceremony.offline.devices", "Device certificates: issue, list, find."),
     "docs": ("ceremony.offline.docs", "The handbook: chapters, and every control code."),
