@@ -6,6 +6,7 @@ It ends when the request pipe closes, at once, even in the middle of a module's 
 a ceremony that was killed leaves no process that goes on making a key.
 """
 
+import ctypes
 import os
 import resource
 import select
@@ -17,6 +18,19 @@ from ceremony.keys.dispatch import dispatch
 from ceremony.keys.session import Session, guarded
 
 PARAMETERS = "NSS_LIB_PARAMS"
+_PR_SET_DUMPABLE = 4
+
+
+def refuse_core_dumps() -> None:
+    """A module that crashes leaves the PIN neither in a file nor with a `core_pattern` pipe.
+
+    The parent's limit of 1 byte is kept: 0 stops files only (core(5)). What the parent said
+    with PR_SET_DUMPABLE ended with `execve` (prctl(2)), so it is said again.
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    limit = 0 if hard == 0 else 1
+    resource.setrlimit(resource.RLIMIT_CORE, (limit, limit))
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def main(arguments: list[str]) -> None:
@@ -26,7 +40,7 @@ def main(arguments: list[str]) -> None:
     C_Initialize, which NSS softokn needs.
     """
     requests, answers = int(arguments[0]), int(arguments[1])
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    refuse_core_dumps()
     os.umask(0o077)
     threading.Thread(target=_end_with_parent, args=(requests,), daemon=True).start()
     parameters = os.environ.pop(PARAMETERS, None)

@@ -98,7 +98,7 @@ def read_lines(raw: bytes) -> tuple[Line, ...]:
     lines: list[Line] = []
     previous = FIRST
     for number, text in enumerate(raw[:-1].split(b"\n")):
-        line = _read_line(number, text + b"\n")
+        line = read_line(number, text + b"\n")
         if line.n != number or line.prev != previous:
             raise _refuse("record.chain", f"line {number + 1} does not follow the line before it")
         previous = line.fingerprint.hex
@@ -129,7 +129,15 @@ def verify_chain(raw: bytes, expect: Fingerprint | None = None) -> tuple[Line, .
     return lines
 
 
-def _read_line(number: int, raw: bytes) -> Line:
+def read_line(number: int, raw: bytes) -> Line:
+    """Reads one line, strictly; its place in the chain is not looked at.
+
+    Args:
+        number: from 0, for the message.
+
+    Raises:
+        VerificationError: `record.line`.
+    """
     if len(raw) > MAX_LINE_BYTES:
         raise _refuse("record.line", f"line {number + 1} is larger than 1 MiB")
     try:

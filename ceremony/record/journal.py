@@ -12,12 +12,13 @@ from ceremony.core.fingerprints import Fingerprint
 from ceremony.core.ports import Clock
 from ceremony.core.text import show
 from ceremony.core.times import format_time
-from ceremony.errors import MediaError, StoppedError
+from ceremony.errors import MediaError, StoppedError, VerificationError
 from ceremony.record.chain import (
     FIRST,
     MAX_RECORD_BYTES,
     Line,
     format_line,
+    read_line,
     read_lines,
     whole_lines,
 )
@@ -114,6 +115,7 @@ class Record:
         """Writes one line and fsyncs it.
 
         Raises:
+            MediaError: `record.unwritable`: it could not be read again; nothing was written.
             MediaError: `state.write`: the disk refused; nothing of the line remains.
             StoppedError: `state.closed`: the record is closed.
         """
@@ -128,6 +130,7 @@ class Record:
             key=key,
             data=data,
         )
+        _require_readable(line)
         self._write(line.raw)
         self._lines.append(line)
         return line
@@ -165,6 +168,22 @@ class Record:
             except OSError:
                 os.ftruncate(descriptor, size)
                 raise
+
+
+def _require_readable(line: Line) -> None:
+    """A line that no reader takes would end the ceremony at its next resume.
+
+    Raises:
+        MediaError: `record.unwritable`.
+    """
+    try:
+        read_line(line.n, line.raw)
+    except VerificationError as exc:
+        raise MediaError(
+            "record.unwritable",
+            f"this cannot be kept on record: {exc.message}",
+            hint="Use a folder or text with an ordinary name; nothing was recorded.",
+        ) from exc
 
 
 def lock_directory(directory: Path) -> int:

@@ -173,3 +173,19 @@ def test_the_lock_is_a_lock_of_the_file_and_not_a_leftover(tmp_path: Path) -> No
     _record(tmp_path).close()
     with (tmp_path / "lock").open("rb") as file:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+@pytest.mark.parametrize("value", ["/media/\udcff", "x" * (1 << 20)], ids=["half", "long"])
+def test_a_line_that_could_not_be_read_again_is_never_written(
+    tmp_path: Path, value: object
+) -> None:
+    """One such line, a stick's name that is not UTF-8, would end the whole ceremony."""
+    with _record(tmp_path) as record:
+        before = (tmp_path / NAME).read_bytes()
+        with pytest.raises(CeremonyError) as caught:
+            record.append("Open", "note", "x", {"path": value})
+        assert caught.value.code == "record.unwritable"
+        assert (tmp_path / NAME).read_bytes() == before
+        record.append("Open", "note", "y", {"path": "/media/stick"})
+    with Record.open(tmp_path, FixedClock()) as record:
+        assert record.lines[-1].key == "y"
