@@ -1,6 +1,9 @@
 """What a token does to a whole ceremony: SoftHSM2, NSS softokn, and a module that spoils."""
 
+import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,6 +25,8 @@ from ceremony.flow.prompts import (
     Frame,
     SecretEntered,
 )
+from ceremony.keys import protocol
+from ceremony.keys.process import ModuleProcess
 from ceremony.keys.token import open_token
 from ceremony.offline.inventory import token_rows
 from ceremony.practice.softhsm import create_token
@@ -445,3 +450,22 @@ def test_27_a_pin_from_a_manual_is_an_exception_on_record(
     (exception,) = [line for line in lines(table) if line.type == "exception"]
     assert "token.pin_default" in exception.data["what"]
     assert not [p for p in table.media.rglob("*") if p.is_file() and found(p, "648219")]
+
+
+def test_22_no_core_of_the_modules_process_is_written_or_piped_to_a_handler(tmp_path: Path) -> None:
+    """A limit of 0 stops files only: a `core_pattern` pipe would still get the PIN (core(5))."""
+    token = create_token(tmp_path / "softhsm", "practice", SO_PIN, PIN)
+    process = ModuleProcess(Path(token.module), dict(token.module_environment))
+    try:
+        process.ask(protocol.ListTokens(), 20, doing="listing")
+        limits = Path(f"/proc/{process._process.pid}/limits").read_text(encoding="ascii")
+        soft, hard = re.findall(r"Max core file size +(\w+) +(\w+)", limits)[0]
+        assert soft == "1" or hard == "0"
+    finally:
+        process.finish()
+    program = (
+        "import ctypes; from ceremony.keys.child import refuse_core_dumps; refuse_core_dumps()\n"
+        "print(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))"
+    )
+    told = subprocess.run([sys.executable, "-I", "-c", program], check=True, capture_output=True)
+    assert told.stdout.strip() == b"0"
