@@ -187,8 +187,6 @@ def _check_requests(plan: Plan) -> None:
         raise _refuse("local_ca", f"{kind} makes no local CA")
     if facts.makes_local_cas and Slot.ONLINE_CA not in plan.requests and not plan.local_ca:
         raise _refuse("requests", "without 'online-ca' there must be a local_ca")
-    if plan.root.issuer == "external" and not facts.makes_root:
-        raise _refuse("root.issuer", f"{kind} makes no root")
     _check_chosen(plan)
     if (plan.destroy is None) == (plan.kind is Kind.DESTROY_KEY):
         raise _refuse("destroy", "belongs to the kind destroy-key, which needs it")

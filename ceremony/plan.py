@@ -90,7 +90,6 @@ class Root(Frozen, frozen=True):
         key_store: `token` (PKCS#11) or `file` (encrypted PKCS #8).
         curve: of the key; the digest follows (P-256 SHA-256, P-384 SHA-384).
         days: validity in days.
-        issuer: `self`, or `external`: a higher CA signs the root's CSR.
         profile: `strict`, or `openssl-recipe` for the recipe's criticality.
         label: CKA_LABEL of the key, or the name of its file.
         key_id: CKA_ID in hex.
@@ -101,7 +100,6 @@ class Root(Frozen, frozen=True):
     token: Token | None = None
     curve: Curve = Curve.P256
     days: Annotated[int, Meta(ge=365, le=9131)] = 7300
-    issuer: Literal["self", "external"] = "self"
     profile: Literal["strict", "openssl-recipe"] = "strict"
     label: Label = "root-ca"
     key_id: HexId = "01"

@@ -1,0 +1,263 @@
+"""A PKI that fioctl made: adopted, and one of its CAs with a 160-bit serial revoked."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from ceremony.bundle.checking import check_upload_files, require
+from ceremony.bundle.media import read_directory
+from ceremony.bundle.request import read_request, request_files
+from ceremony.bundle.schema import REQUEST_SCHEMA, Current, DeviceCa, Posted, RequestDocument
+from ceremony.bundle.upload import parse_upload
+from ceremony.bundle.writing import write_directory
+from ceremony.config import parse
+from ceremony.core.secret import Secret
+from ceremony.errors import VerificationError
+from ceremony.flow.driver import Outcome, run
+from ceremony.offline import store
+from ceremony.offline.pki import command
+from ceremony.practice.officers import Papers, ScriptedOfficers
+from ceremony.x509 import der
+from ceremony.x509.certificate import read_certificate, tbs_of
+from ceremony.x509.issuing import assemble
+from ceremony.x509.pem import write_pem
+from tests.flow.table import PHRASES, TableServices
+
+FACTORY = "acme"
+SERIAL = (1 << 159) + 0xC0FFEE
+BEGIN = datetime(2026, 1, 2, tzinfo=UTC)
+PLAN = """
+schema = "ceremony-plan/1"
+factory = "acme"
+kind = "{kind}"
+user_id = "5e8a2f04"
+{chosen}
+[root]
+key_store = "file"
+profile = "{profile}"
+[root.backup]
+method = "none"
+[media]
+csr_in = "{media}/usb-in"
+signed_out = "{media}/usb-out"
+evidence = "{media}/evidence"
+custody = "{media}/custody"
+"""
+
+
+def name(common: str) -> x509.Name:
+    return x509.Name(
+        [
+            x509.NameAttribute(NameOID.COMMON_NAME, common),
+            x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, FACTORY),
+        ]
+    )
+
+
+def usage() -> x509.KeyUsage:
+    flags = dict.fromkeys(
+        (
+            *("digital_signature", "content_commitment", "key_encipherment", "crl_sign"),
+            *("data_encipherment", "key_agreement", "encipher_only", "decipher_only"),
+        ),
+        False,
+    )
+    return x509.KeyUsage(**flags, key_cert_sign=True)
+
+
+class Old:
+    """A PKI directory as fioctl leaves it; or with the recipe's criticality and names."""
+
+    def __init__(self, directory: Path, *, recipe: bool) -> None:
+        directory.mkdir()
+        self.key = ec.generate_private_key(ec.SECP256R1())
+        self.ca_key = ec.generate_private_key(ec.SECP256R1())
+        purposes = [ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH]
+        root = (
+            self._builder(name("Factory-CA"), self.key, 7300)
+            .add_extension(x509.BasicConstraints(True, None), critical=not recipe)
+            .add_extension(usage(), critical=not recipe)
+            .add_extension(x509.ExtendedKeyUsage(purposes), critical=recipe)
+            .add_extension(
+                x509.SubjectKeyIdentifier.from_public_key(self.key.public_key()), critical=False
+            )
+            .sign(self.key, hashes.SHA256())
+        )
+        self.root = read_certificate(root.public_bytes(Encoding.DER), "root")
+        ca = (
+            self._builder(name("fio-5e8a2f04"), self.ca_key, 3650)
+            .add_extension(x509.BasicConstraints(True, 0), critical=True)
+            .add_extension(usage(), critical=True)
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()),
+                critical=False,
+            )
+            .sign(self.key, hashes.SHA256())
+        )
+        fields = [f.raw for f in der.parse(tbs_of(ca.public_bytes(Encoding.DER))).children]
+        fields[1] = der.encode(der.INTEGER, SERIAL.to_bytes(21, "big"))
+        tbs = der.sequence(fields)
+        signed = assemble(tbs, self.key.sign(tbs, ec.ECDSA(hashes.SHA256())))
+        self.ca = read_certificate(signed, "ca")
+        ca_name = "local_ca" if recipe else "local-ca"
+        encryption = BestAvailableEncryption(b"old secret") if recipe else NoEncryption()
+        form = PrivateFormat.PKCS8 if recipe else PrivateFormat.TraditionalOpenSSL
+        for file, data in (
+            ("factory_ca.key", self.key.private_bytes(Encoding.PEM, form, encryption)),
+            ("factory_ca.pem", write_pem(self.root.der, "CERTIFICATE")),
+            (f"{ca_name}.key", self.ca_key.private_bytes(Encoding.PEM, form, encryption)),
+            (f"{ca_name}.pem", write_pem(self.ca.der, "CERTIFICATE")),
+        ):
+            (directory / file).write_bytes(data)
+            (directory / file).chmod(0o400)
+
+    def _builder(
+        self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, days: int
+    ) -> x509.CertificateBuilder:
+        return (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(name("Factory-CA"))
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(BEGIN)
+            .not_valid_after(BEGIN + timedelta(days=days))
+        )
+
+
+class Desk:
+    """The room after an import: a plan of a later kind, its request, its papers."""
+
+    def __init__(self, media: Path, *, recipe: bool, kind: str = "revoke-device-ca") -> None:
+        for folder in ("usb-in", "usb-out", "evidence", "custody", "state"):
+            (media / folder).mkdir(mode=0o700)
+        self.media = media
+        self.old = Old(media / "pki", recipe=recipe)
+        chosen = f'[[device_ca]]\nserial = "{SERIAL:#x}"'
+        profile = "openssl-recipe" if recipe else "strict"
+        text = PLAN.format(kind=kind, chosen=chosen, media=media, profile=profile)
+        self.plan_file = parse(text.encode())
+        self.services = TableServices(media)
+        self.request = self._request()
+        (media / "new").write_text("a new passphrase\n")
+        (media / "old").write_text("old secret\n")
+        for file in ("new", "old"):
+            (media / file).chmod(0o600)
+        self.papers = Papers(
+            words={
+                "plan.words": self.plan_file.fingerprint,
+                "request.words": read_request(self.request).fingerprint,
+            },
+            pin=Secret("none"),
+            phrases=PHRASES,
+            passphrases={"root": Secret("a-new-passphrase")},
+            texts={"sign.serial": {"serial": str(SERIAL)}},
+        )
+
+    def import_pki(self) -> str:
+        arguments = ["import", str(self.media / "pki"), "--dir", str(self.media / "state")]
+        arguments += ["--passphrase-file", str(self.media / "new")]
+        arguments += ["--old-passphrase-file", str(self.media / "old")]
+        done = CliRunner().invoke(command, arguments, catch_exceptions=False)
+        return done.output
+
+    def _request(self) -> Path:
+        plan, old = self.plan_file.plan, self.old
+        ca = DeviceCa(subject=old.ca.subject, serial=str(SERIAL), sha256=old.ca.fingerprint.hex)
+        document = RequestDocument(
+            schema=REQUEST_SCHEMA,
+            factory=plan.factory,
+            user_id=plan.user_id,
+            api=plan.online.api,
+            kind=plan.kind,
+            fetched_at="2026-01-02T01:00:00Z",
+            plan_sha256=self.plan_file.fingerprint.hex,
+            posted=Posted(first_time_init=False, tls_csr=False, ca_csr=False, est_tls_csr=False),
+            requests=(),
+            current=Current(
+                root_sha256=old.root.fingerprint.hex,
+                device_cas=(ca,),
+                disabled_serials=(),
+                change_meta=None,
+            ),
+            rehearsal=False,
+        )
+        root, cas = (write_pem(one.der, "CERTIFICATE") for one in (old.root, old.ca))
+        files = request_files(document, {}, root, cas)
+        return write_directory(self.media / "usb-in", "acme-request-20260102-0100", files)
+
+    def hold(self) -> Outcome:
+        room = store.begin(self.media / "state", self.plan_file, self.services)
+        with room.record:
+            outcome = run(room, ScriptedOfficers(self.papers, quiet=True))
+            self.lines = room.record.lines
+        return outcome
+
+
+@pytest.mark.parametrize("recipe", [False, True])
+def test_an_imported_pki_revokes_its_ca_with_a_160_bit_serial(tmp_path: Path, recipe: bool) -> None:
+    desk = Desk(tmp_path, recipe=recipe)
+    told = desk.import_pki()
+    assert "certificate.crl_sign_missing" in told
+    assert "certificate.serial_long" in told
+    assert ("certificate.eku_critical" in told) == recipe
+    assert desk.hold() is Outcome.CLOSED
+    bundle = next(path for path in (tmp_path / "usb-out").iterdir() if path.is_dir())
+    files = read_directory(bundle)
+    require(check_upload_files(files, read_request(desk.request)))
+    crl = parse_upload(files).crl
+    assert crl is not None
+    assert [(entry.serial, entry.reason) for entry in crl.entries] == [(SERIAL, 9)]
+    fences = [line.key for line in desk.lines if line.type == "fence"]
+    assert fences == ["last-ca", "sign", "export"]
+    findings = next(line for line in desk.lines if line.type == "findings" and line.key == "root")
+    assert "certificate.crl_sign_missing" in {f["code"] for f in findings.data["findings"]}
+    assert not list((tmp_path / "state").glob("revoke-*/keys/*.key"))
+
+
+def test_a_serial_typed_wrong_three_times_stops(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, recipe=False)
+    desk.import_pki()
+    desk.papers.texts["sign.serial"] = {"serial": "4711"}
+
+    class Stubborn(ScriptedOfficers):
+        def ask(self, prompt, frame):  # type: ignore[no-untyped-def]
+            if prompt.key == "sign.serial":
+                from ceremony.flow.prompts import Entered
+
+                return Entered(values={"serial": "4711"})
+            return super().ask(prompt, frame)
+
+    room = store.begin(tmp_path / "state", desk.plan_file, desk.services)
+    with room.record, pytest.raises(VerificationError, match=r"device_ca\.serial_mismatch"):
+        run(room, Stubborn(desk.papers, quiet=True))
+    assert not [line for line in room.record.lines if line.type == "intent"]
+
+
+def test_what_was_imported_goes_out_again_in_fioctls_exact_form(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, recipe=False)
+    desk.import_pki()
+    kept = next((tmp_path / "state").glob("imported-*"))
+    out = tmp_path / "out"
+    arguments = ["export", str(kept / "certificates"), "--to", str(out)]
+    arguments += ["--local-ca-key", str(kept / "keys" / "local_ca-imported.key")]
+    arguments += ["--passphrase-file", str(tmp_path / "new")]
+    CliRunner().invoke(command, arguments, catch_exceptions=False)
+    original = (tmp_path / "pki" / "local-ca.key").read_bytes()
+    assert (out / "local-ca.key").read_bytes() == original
+    assert original.startswith(b"-----BEGIN EC PRIVATE KEY-----")
+    assert original.endswith(b"-----END EC PRIVATE KEY-----\n")
+    assert not (out / "factory_ca.key").exists()
+    assert {path.stat().st_mode & 0o777 for path in out.iterdir()} == {0o400}
