@@ -26,6 +26,7 @@ from ceremony.config import parse
 from ceremony.core.secret import Secret
 from ceremony.errors import VerificationError
 from ceremony.flow.driver import Outcome, run
+from ceremony.flow.prompts import Answer, AnyPrompt, Command, Entered, Frame
 from ceremony.offline import store
 from ceremony.offline.pki import command
 from ceremony.practice.officers import Papers, ScriptedOfficers
@@ -235,8 +236,6 @@ def test_a_serial_typed_wrong_three_times_stops(tmp_path: Path) -> None:
     class Stubborn(ScriptedOfficers):
         def ask(self, prompt, frame):  # type: ignore[no-untyped-def]
             if prompt.key == "sign.serial":
-                from ceremony.flow.prompts import Entered
-
                 return Entered(values={"serial": "4711"})
             return super().ask(prompt, frame)
 
@@ -261,3 +260,47 @@ def test_what_was_imported_goes_out_again_in_fioctls_exact_form(tmp_path: Path) 
     assert original.endswith(b"-----END EC PRIVATE KEY-----\n")
     assert not (out / "factory_ca.key").exists()
     assert {path.stat().st_mode & 0o777 for path in out.iterdir()} == {0o400}
+
+
+class PowerCut(BaseException):
+    """The process is gone."""
+
+
+class Cut(ScriptedOfficers):
+    """Officers whose laptop loses power at one question."""
+
+    def __init__(self, papers: Papers, key: str) -> None:
+        super().__init__(papers, quiet=True)
+        self._key = key
+
+    def ask(self, prompt: AnyPrompt, frame: Frame) -> Answer | Command:
+        if prompt.key == self._key:
+            raise PowerCut
+        return super().ask(prompt, frame)
+
+
+@pytest.mark.parametrize("key", ["root.found", "review.crl", "export.words"])
+def test_28_a_later_ceremony_that_was_cut_off_signs_one_crl(tmp_path: Path, key: str) -> None:
+    desk = Desk(tmp_path, recipe=False)
+    desk.import_pki()
+    room = store.begin(tmp_path / "state", desk.plan_file, desk.services)
+    with room.record, pytest.raises(PowerCut):
+        run(room, Cut(desk.papers, key))
+    again = store.resume(room.directory, desk.plan_file, desk.services)
+    with again.record:
+        assert run(again, ScriptedOfficers(desk.papers, quiet=True)) is Outcome.CLOSED
+    keys = [(line.type, line.key) for line in again.record.lines]
+    assert keys.count(("intent", "crl/crl")) == keys.count(("done", "crl/crl")) == 1
+    assert keys.count(("root", "root")) == 1
+    assert not list((tmp_path / "state").glob("revoke-*/keys/*.key"))
+
+
+def test_a_ca_that_the_factory_does_not_have_is_not_revoked(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, recipe=False)
+    text = desk.plan_file.raw.replace(f"{SERIAL:#x}".encode(), b"0xabcdef")
+    desk.plan_file = parse(text)
+    desk.request = desk.request.rename(tmp_path / "elsewhere") and desk._request()
+    desk.papers.words["plan.words"] = desk.plan_file.fingerprint
+    desk.papers.words["request.words"] = read_request(desk.request).fingerprint
+    with pytest.raises(VerificationError, match=r"device_ca\.unknown"):
+        desk.hold()
