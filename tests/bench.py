@@ -31,7 +31,7 @@ CEREMONY = str(Path(sys.executable).with_name("ceremony"))
 FIRST_TITLE = "A new root of trust"
 LAST_TITLE = "The ceremony is closed"
 WORKING = "work under way"
-LOOK_S = 0.25  # A person looks what a key brought before the next one.
+LOOK_S = 0.25  # A person looks at a screen before the next key.
 BURST_S = 0.03  # Writes closer together than this belong to one change of the screen.
 
 SUBJECT = "[req]\nprompt = no\ndistinguished_name = dn\n{more}\n[dn]\nCN = {cn}\nOU = {factory}\n"
@@ -205,6 +205,7 @@ class PseudoTerminal:
             return self._screen.text
 
     def type(self, text: str) -> None:
+        time.sleep(max(0.0, self.places[-1][0] + LOOK_S - time.monotonic()))
         self.pressed.append(time.monotonic())
         os.write(self._child.child_fd, text.encode())
 
@@ -410,6 +411,8 @@ def main() -> None:
         )
     print(f"{where['processor']}, {where['cores']} cores, load {where['load_before']:.1f}; "
           f"Python {where['python']}, {where['openssl']}")  # fmt: skip
+    if where["load_before"] > 0.5:  # type: ignore[operator]
+        print("other work runs on this machine: the figures are higher than they need be")
     print(table(rows))
     slow = sorted(changes, key=lambda change: -change.ms)[:3]
     told = "; ".join(f"{change.prompt} {change.ms:.0f} ms" for change in slow)
