@@ -227,6 +227,7 @@ def token_rates(folder: Path, number: int) -> tuple[float, float, float]:
     from ceremony.devices import batch
     from ceremony.devices.authority import read_authority
     from ceremony.devices.ledger import Ledger
+    from ceremony.devices.order import Order
     from ceremony.devices.policy import DeviceRules
     from ceremony.devices.rendering import Form
     from ceremony.devices.sources import Count
@@ -249,7 +250,7 @@ def token_rates(folder: Path, number: int) -> tuple[float, float, float]:
         authority = read_authority(
             (place / "local_ca.pem").read_bytes(), (place / "factory_ca.pem").read_bytes(), now()
         )
-        order = batch.Order(
+        order = Order(
             authority=authority,
             source=Count(number),
             out=place / "batch.jsonl",

@@ -37,6 +37,8 @@ from ceremony.x509.profiles import LOCAL_CA_PREFIX, Role
 _CERTIFICATES: Final = "certificates"
 _REQUEST: Final = "request"
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z", re.I)
+# What a local CA issues is for a device, whatever it says of itself.
+_ISSUED_BY_LOCAL_CA: Final = re.compile(rf"(\A|,)CN={LOCAL_CA_PREFIX}")
 
 
 class Subject(StrEnum):
@@ -150,7 +152,7 @@ def _inspect_file(path: Path, expect: Fingerprint | None, at: datetime) -> Inspe
         checks = check_record(raw, expect)
         return Inspection(subject=Subject.RECORD, fingerprint=_head(raw), checks=checks)
     if raw.lstrip()[:1] == b"{" or b"CERTIFICATE REQUEST-----" in raw[:64]:
-        return _inspect_request({path.name: raw}, expect)
+        return _inspect_request({show(path.name): raw}, expect)
     if raw[:1] != b"\x30" and b"-----BEGIN CERTIFICATE-----" not in raw:
         raise MediaError(
             "media.unknown",
@@ -200,7 +202,7 @@ def _readable(case: _CertificateCase) -> str:
 def role_seen(certificate: Certificate) -> Role:
     """The role that a certificate seems made for; a mistake in it must not hide the role."""
     name = certificate.common_name or ""
-    if _UUID.match(name):
+    if _UUID.match(name) or _ISSUED_BY_LOCAL_CA.search(certificate.issuer):
         return Role.DEVICE
     if name.startswith(LOCAL_CA_PREFIX):
         return Role.LOCAL_CA

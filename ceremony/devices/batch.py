@@ -9,103 +9,34 @@ output, and counts, or it is cut off and taken out of the ledger again.
 import hashlib
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Final
 
-import msgspec
-
 from ceremony.core.ports import KeyInfo, KeyStore
 from ceremony.core.text import show
 from ceremony.core.times import format_time
 from ceremony.devices.ahead import ahead
-from ceremony.devices.authority import Authority, validity
+from ceremony.devices.authority import validity
 from ceremony.devices.ledger import Batch, Ledger
+from ceremony.devices.order import Order, Summary
 from ceremony.devices.outputs import Folders, GrowingFile
-from ceremony.devices.policy import DeviceRules
 from ceremony.devices.pool import Pool
 from ceremony.devices.rendering import TAR_END, Form, Rendering
+from ceremony.devices.results import encode_results
 from ceremony.devices.rows import Failed, Job, Made, Progress, Row
-from ceremony.devices.sources import Source, SourceRow
+from ceremony.devices.sources import SourceRow
 from ceremony.devices.template import Template
 from ceremony.devices.worker import Work, Worker, decode_rows, encode_job, signed
 from ceremony.errors import MediaError, PlanError, VerificationError
 from ceremony.x509.issuing import issuer_of
 
-STEP: Final = 4000
 JOB: Final = 1000
 AHEAD: Final = 2
-WORKERS: Final = 2
 
 Tell = Callable[[Progress], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """What is asked for.
-
-    Attributes:
-        out: absolute; a directory for `Form.FOLDERS`.
-        days: validity; clamped to the CA's own end.
-        sota: sota.toml; empty for none.
-        step: rows between two syncs.
-        workers: processes.
-    """
-
-    authority: Authority
-    source: Source
-    out: Path
-    form: Form
-    rules: DeviceRules
-    days: int
-    sota: bytes = b""
-    step: int = STEP
-    workers: int = WORKERS
-
-    @property
-    def words(self) -> str:
-        """The same for the same command, so that a batch goes on with its own rows only."""
-        rules = self.rules
-        keys = ",".join((*rules.curves, *(("RSA",) if rules.rsa else ())))
-        sota = hashlib.sha256(self.sota).hexdigest()[:16] if self.sota else "none"
-        return (
-            f"{self.source.words}; {self.form}; days {self.days};"
-            f" production {str(rules.production).lower()}; keys {keys}; sota {sota}"
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Summary:
-    """How a batch ended.
-
-    Attributes:
-        not_after: of the certificates of this run.
-        clamped: the CA ends before the validity that was asked for.
-        before: the batch was complete before this run.
-    """
-
-    out: Path
-    results: Path
-    issued: int
-    refused: int
-    not_after: datetime
-    clamped: bool
-    before: bool
-
-
-class _Result(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One line of the results file."""
-
-    line: int
-    result: str
-    source: str = ""
-    uuid: str = ""
-    serial: str = ""
-    code: str = ""
-    message: str = ""
 
 
 def issue(
@@ -333,7 +264,7 @@ class _Run:
             taken, known = step.add(made, self._rendering.not_after)
             failed += known
             body = b"".join(row.rendered for row in taken)
-            results = _results(taken, failed)
+            results = encode_results(taken, failed)
             progress = Progress(
                 lines=lines,
                 issued=progress.issued + len(taken),
@@ -385,36 +316,6 @@ class _Run:
 def _job(first: int, part: list[SourceRow], positions: deque[tuple[int, str]]) -> Job:
     positions.append((first + len(part) - 1, part[-1].position))
     return Job(first, [row.name for row in part], [row.data for row in part])
-
-
-def _results(taken: list[Made], failed: list[Failed]) -> bytes:
-    lines = [
-        _Result(
-            line=row.line,
-            result="issued",
-            source=row.source,
-            uuid=row.uuid,
-            serial=str(int(row.serial, 16)),
-        )
-        for row in taken
-    ]
-    if failed:
-        lines += [
-            _Result(
-                line=row.line,
-                result="refused",
-                source=row.source,
-                uuid=row.uuid,
-                code=row.code,
-                message=row.message,
-            )
-            for row in failed
-        ]
-        lines.sort(key=lambda one: one.line)
-    return _lines.encode_lines(lines)
-
-
-_lines = msgspec.json.Encoder()
 
 
 def _sha256(data: bytes) -> str:

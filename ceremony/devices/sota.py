@@ -30,7 +30,7 @@ def sota_toml(tls: Certificate, hardware_id: str, directory: str = DIRECTORY) ->
         raise VerificationError(
             "devices.hardware_id",
             f"'{show(hardware_id, 80)}' is no hardware id",
-            hint="Give the machine's name, e.g. imx8mmevk: letters, digits, and . _ + -",
+            hint="Give the machine's name, e.g. imx8mmevk: letters, digits, dots, hyphens.",
         )
     if not _PATH.fullmatch(directory):
         raise VerificationError(

@@ -15,8 +15,9 @@ from ceremony.bundle.media import MAX_PEM_BYTES, read_file
 from ceremony.command_line import Group
 from ceremony.core.pace import Pace
 from ceremony.core.text import show
-from ceremony.devices.batch import WORKERS, Order, Summary, issue
+from ceremony.devices.batch import issue
 from ceremony.devices.ledger import Device, Ledger
+from ceremony.devices.order import WORKERS, Order, Summary
 from ceremony.devices.policy import DeviceRules, check_uuid
 from ceremony.devices.rendering import Form
 from ceremony.devices.rows import Progress

@@ -200,13 +200,18 @@ def _check_key_usage(case: _Case) -> Iterator[_Row]:
 def _check_purposes(case: _Case) -> Iterator[_Row]:
     found, profile = case.certificate.extensions.extended_key_usage, case.profile
     wanted = profile.extended_key_usage
+    why = ": no gateway lets such a device in" if profile.role is Role.DEVICE else ""
     if found is None:
         if wanted:
             severity = _W if profile.ca else _E
-            yield severity, "certificate.eku_missing", f"extKeyUsage lacks {', '.join(wanted)}"
+            yield (
+                severity,
+                "certificate.eku_missing",
+                f"extKeyUsage lacks {', '.join(wanted)}{why}",
+            )
         return
     if missing := [purpose for purpose in wanted if purpose not in found]:
-        yield _E, "certificate.eku_missing", f"extKeyUsage lacks {', '.join(missing)}"
+        yield _E, "certificate.eku_missing", f"extKeyUsage lacks {', '.join(missing)}{why}"
     if surplus := [purpose for purpose in found if purpose not in wanted]:
         yield _W, "certificate.eku_surplus", f"extKeyUsage has {', '.join(surplus)}"
     critical = case.critical(ext.EXTENDED_KEY_USAGE)

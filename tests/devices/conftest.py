@@ -18,8 +18,9 @@ from ceremony.config import Curve
 from ceremony.core.ports import KeyInfo
 from ceremony.core.secret import Secret
 from ceremony.devices.authority import Authority, find_ca_key, read_authority
-from ceremony.devices.batch import Order, Summary, issue
+from ceremony.devices.batch import issue
 from ceremony.devices.ledger import Ledger
+from ceremony.devices.order import Order, Summary
 from ceremony.devices.policy import DeviceRules
 from ceremony.devices.rendering import Form
 from ceremony.keys.file import FileKeyStore
