@@ -15,7 +15,7 @@ def cheap_scrypt(password: bytes, *, salt: bytes, n: int, r: int, p: int, dklen:
     return SCRYPT(password, salt=salt, n=2, r=1, p=1, dklen=dklen)
 
 
-@pytest.fixture(autouse=True, scope="session")
+@pytest.fixture(autouse=True, scope="module")
 def cheap_passwords() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(hashlib, "scrypt", cheap_scrypt)
