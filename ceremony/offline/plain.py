@@ -270,7 +270,7 @@ class PlainFrontend:
 
     def _field(self, prompt: EnterText, frame: Frame, field: Field) -> str:
         notes = [
-            *([f"for example {field.placeholder}"] if field.placeholder else []),
+            *([field.placeholder.replace("e.g.", "for example")] if field.placeholder else []),
             *([f"Enter alone: {field.default}"] if field.default else []),
             *([] if field.required or field.default else ["Enter alone: none"]),
         ]
