@@ -4,23 +4,26 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from ceremony.bundle.contents import CRL
+from ceremony.bundle.contents import CRL, ROOT
 from ceremony.bundle.media import no_private_key
 from ceremony.bundle.request import parse_request
 from ceremony.bundle.sums import verify_sums
-from ceremony.bundle.verdicts import Check, UncheckedError, run
+from ceremony.bundle.testimony import check_two_people
+from ceremony.bundle.verdicts import Check, UncheckedError, refuse_findings, run
 from ceremony.core.fingerprints import Fingerprint
 from ceremony.core.text import show
 from ceremony.errors import VerificationError
 from ceremony.kinds import EXPORTS_NOTHING
 from ceremony.record.chain import Line, verify_chain
-from ceremony.x509.certificate import read_certificate
-from ceremony.x509.crls import read_crl
+from ceremony.x509.certificate import read_certificate, tbs_of
+from ceremony.x509.checks import check_chain
+from ceremony.x509.crls import crl_tbs_of, read_crl
 
 RECORD: Final = "record.jsonl"
 PLAN: Final = "plan.toml"
 UPLOAD_FINGERPRINT: Final = "upload-fingerprint.txt"
 _UPLOAD: Final = "export/upload"
+_ROOT_KEY: Final = ("done", "key/root")
 
 
 @dataclass(kw_only=True)
@@ -155,7 +158,7 @@ def _export(case: _Case) -> str:
         raise _refuse("record.export", "the manifest's record_head is none of this record's lines")
     if case.text("done", _UPLOAD, "fingerprint") != case.text("intent", _UPLOAD, "fingerprint"):
         raise _refuse("record.export", "another upload bundle was written than was announced")
-    return "the record_head in the manifest is a line of this record"
+    return "the record_head that was announced for the manifest is a line of this record"
 
 
 def _head(case: _Case) -> str:
@@ -189,13 +192,46 @@ def _certificates(case: _Case) -> str:
     found = sorted(name for name in case.files if name.endswith(".pem"))
     for name in found:
         if name not in told:
-            raise _refuse("evidence.certificate", f"{name} is not in the record")
+            raise _refuse("evidence.certificate", f"{show(name)} is not in the record")
         read = read_crl if name == CRL else read_certificate
-        if read(case.files[name], name).fingerprint.hex != told[name]:
+        one = read(case.files[name], show(name))
+        if one.fingerprint.hex != told[name]:
             raise _refuse("evidence.certificate", f"{name} is not the one that the record names")
+        _check_intended(case, name, one.der)
     if missing := sorted(set(told) - set(found)):
         raise UncheckedError(f"certificates that are not here: {show(', '.join(missing))}")
     return f"{len(found)} certificates are those that the record names"
+
+
+def _check_intended(case: _Case, name: str, der: bytes) -> None:
+    """What was signed is what both officers had accepted: the bytes in the intent line.
+
+    Raises:
+        VerificationError: `evidence.intent`.
+    """
+    keys = {
+        line.key for line in case.lines if line.type == "done" and line.data.get("file") == name
+    }
+    for line in case.lines:
+        if line.type != "intent" or line.key not in keys:
+            continue
+        tbs = (crl_tbs_of if name == CRL else tbs_of)(der)
+        if line.data.get("tbs_sha256") != Fingerprint.of(tbs).hex:
+            raise _refuse("evidence.intent", f"{name} is not what line {line.n + 1} intended")
+
+
+def _chain_of_certificates(case: _Case) -> str:
+    """Signatures, keys and dates of what the record tells to be signed under its root."""
+    names = [name for name in case.files if name.endswith(".pem") and name not in {CRL, ROOT}]
+    if ROOT not in case.files:
+        raise UncheckedError(f"there is no {ROOT} here (yet)")
+    root = read_certificate(case.files[ROOT], ROOT)
+    others = {name: read_certificate(case.files[name], show(name)) for name in names}
+    refuse_findings(check_chain(root, others))
+    told = {x.data.get("spki_sha256") for x in case.lines if (x.type, x.key) == _ROOT_KEY}
+    if told - {root.spki_sha256.hex}:
+        raise _refuse("evidence.root_key", f"{ROOT} has another key than the record tells")
+    return f"{len(others)} certificates are signed by the root, inside its dates"
 
 
 def _upload(case: _Case) -> str:
@@ -235,6 +271,7 @@ _RECORD_CHECKS: Final[_Rows] = (
     ("record.intents", _intents),
     ("record.close", _close),
     ("record.export", _export),
+    ("record.fences", lambda case: check_two_people(case.lines)),
     ("record.head", _head),
 )
 _EVIDENCE_CHECKS: Final[_Rows] = (
@@ -243,6 +280,7 @@ _EVIDENCE_CHECKS: Final[_Rows] = (
     *_RECORD_CHECKS,
     ("evidence.plan", _plan),
     ("evidence.certificate", _certificates),
+    ("evidence.chain", _chain_of_certificates),
     ("evidence.upload", _upload),
     ("evidence.documents", _documents),
 )
@@ -250,4 +288,5 @@ _CEREMONY_CHECKS: Final[_Rows] = (
     *_RECORD_CHECKS,
     ("ceremony.request", _request),
     ("evidence.certificate", _certificates),
+    ("evidence.chain", _chain_of_certificates),
 )

@@ -1,3 +1,4 @@
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from ceremony.bundle.writing import write_directory
 from ceremony.core.fingerprints import Fingerprint
 from ceremony.errors import CeremonyError, MediaError
 from ceremony.record.chain import FIRST, format_line
+from ceremony.x509.certificate import tbs_of
 
 Step = tuple[str, str, dict[str, Any]]
 
@@ -27,15 +29,28 @@ def write_record(steps: list[Step]) -> bytes:
     return raw
 
 
+def _typed(what: str, value: str) -> list[Step]:
+    return [("type-back", f"{what}/{value}/1/{seat}", {"verdict": "match"}) for seat in "AB"]
+
+
 def steps_of(world) -> list[Step]:
     upload = Fingerprint.of(world.upload["SHA256SUMS"]).hex
     tls = world.certificate("tls").fingerprint.hex
+    tbs = Fingerprint.of(tbs_of(world.certificate("tls").der)).hex
     plan = world.plan_file.fingerprint.hex
+    request = Fingerprint.of(world.request["SHA256SUMS"]).hex
+    both = {"by": ["Ada", "Ben"]}
     return [
-        ("open", "open", {"schema": "ceremony-record/1", "plan_sha256": plan}),
-        ("request", "request", {"fingerprint": Fingerprint.of(world.request["SHA256SUMS"]).hex}),
-        ("intent", "certificate/tls", {}),
+        ("open", "open", {"schema": "ceremony-record/1", "kind": "create", "plan_sha256": plan}),
+        ("officer", "A", {"name": "Ada"}),
+        ("officer", "B", {"name": "Ben"}),
+        *_typed("plan", plan),
+        *_typed("request", request),
+        ("request", "request", {"fingerprint": request}),
+        ("fence", "sign", dict(both)),
+        ("intent", "certificate/tls", {"tbs_sha256": tbs}),
         ("done", "certificate/tls", {"sha256": tls, "file": "tls.pem"}),
+        ("fence", "export", dict(both)),
         ("intent", "export/upload", {"record_head": "PREV", "fingerprint": upload}),
         ("done", "export/upload", {"fingerprint": upload}),
         ("close", "close", {"record_head_before": "PREV", "upload_fingerprint": upload}),
@@ -70,7 +85,7 @@ def test_evidence_that_holds_together_passes(world) -> None:
     files = evidence_of(world)
     checks = check_evidence(files, head_of(files))
     left = {c.code for c in checks if c.outcome is not Outcome.OK}
-    assert left == {"evidence.documents"}
+    assert left == {"evidence.chain", "evidence.documents"}
 
 
 def test_threat_29_without_the_head_completeness_is_not_checked(world) -> None:
@@ -102,27 +117,44 @@ def test_threat_29_an_edited_record_is_found(world) -> None:
         assert len(codes(check_record(other))) == 1
 
 
-def without(index: int) -> Callable[[list[Step]], None]:
-    return lambda steps: steps.__delitem__(index)
+def at(steps: list[Step], named: str) -> int:
+    """Where the line `type key` stands; a type-back's key is told by its end."""
+    return next(n for n, step in enumerate(steps) if re.fullmatch(named, f"{step[0]} {step[1]}"))
 
 
-def other_data(index: int, **data: str) -> Callable[[list[Step]], None]:
-    return lambda steps: steps[index][2].update(data)
+def without(named: str) -> Callable[[list[Step]], None]:
+    return lambda steps: steps.__delitem__(at(steps, named))
+
+
+def other_data(named: str, **data: object) -> Callable[[list[Step]], None]:
+    return lambda steps: steps[at(steps, named)][2].update(data)
 
 
 @pytest.mark.parametrize(
     ("edit", "code"),
     [
-        (without(2), "record.no_intent"),
-        (without(3), "record.open_intent"),
-        (without(-1), "record.not_closed"),
-        (other_data(4, record_head="00" * 32), "record.export"),
-        (other_data(5, fingerprint="00" * 32), "record.export"),
-        (other_data(6, record_head_before="00" * 32), "record.close"),
-        (other_data(6, upload_fingerprint="00" * 32), "record.close"),
-        (other_data(0, plan_sha256="00" * 32), "evidence.plan"),
-        (other_data(3, sha256="00" * 32), "evidence.certificate"),
-        (other_data(3, file="est.pem"), "evidence.certificate"),
+        (without("intent certificate/tls"), "record.no_intent"),
+        (without("done certificate/tls"), "record.open_intent"),
+        (without("close close"), "record.not_closed"),
+        (other_data("intent export/upload", record_head="00" * 32), "record.export"),
+        (other_data("done export/upload", fingerprint="00" * 32), "record.export"),
+        (other_data("close close", record_head_before="00" * 32), "record.close"),
+        (other_data("close close", upload_fingerprint="00" * 32), "record.close"),
+        (other_data("open open", plan_sha256="00" * 32), "evidence.plan"),
+        (other_data("done certificate/tls", sha256="00" * 32), "evidence.certificate"),
+        (other_data("done certificate/tls", file="est.pem"), "evidence.certificate"),
+        (other_data("intent certificate/tls", tbs_sha256="00" * 32), "evidence.intent"),
+        (without("fence sign"), "record.fence"),
+        (without("fence export"), "record.fence"),
+        (without("officer B"), "record.fence"),
+        (other_data("officer B", name="ADA"), "record.fence"),
+        (other_data("fence sign", by=["Ada"]), "record.fence"),
+        (other_data("fence sign", by=["Ada", "Ada"]), "record.fence"),
+        (other_data("fence export", by=["Ada", "Eve"]), "record.fence"),
+        (without("type-back plan/.*/B"), "record.type_back"),
+        (without("type-back request/.*/A"), "record.type_back"),
+        (other_data("type-back request/.*/B", verdict="mismatch"), "record.type_back"),
+        (other_data("request request", fingerprint="00" * 32), "record.type_back"),
     ],
 )
 def test_a_record_rewritten_whole_is_found_where_it_contradicts_itself(
@@ -145,7 +177,8 @@ def test_altered_evidence_around_a_good_record_is_found(world) -> None:
 
 
 def test_an_unfinished_ceremony_fails_nothing_and_says_what_is_open(world) -> None:
-    steps = steps_of(world)[:3]
+    steps = steps_of(world)
+    steps = steps[: at(steps, "done certificate/tls")]
     checks = check_ceremony({"record.jsonl": write_record(steps)}, {})
     assert codes(checks) == set()
     assert outcome(checks, "record.close") is Outcome.NOT_CHECKED
@@ -241,3 +274,45 @@ def test_fingerprints_are_those_that_people_compare(world, tmp_path: Path) -> No
     assert fingerprint_of(bare)[1] == wanted
     answer = write_directory(tmp_path, "answer", {"a.json": b"{}"})
     assert fingerprint_of(answer)[1] == Fingerprint.of(b"{}")
+
+
+def test_certificates_of_another_root_are_found_in_evidence_that_is_else_complete(world) -> None:
+    steps = steps_of(world)
+    own = Fingerprint.of(tbs_of(world.certificate("root").der)).hex
+    root = world.certificate("root").fingerprint.hex
+    done = at(steps, "done certificate/tls") + 1
+    steps[done:done] = [
+        ("fence", "root", {"by": ["Ada", "Ben"]}),
+        ("intent", "key/root", {}),
+        ("done", "key/root", {"spki_sha256": world.certificate("root").spki_sha256.hex}),
+        ("intent", "certificate/root", {"tbs_sha256": own}),
+        ("done", "certificate/root", {"sha256": root, "file": "factory_ca.pem"}),
+    ]
+
+    def check(changed: list[Step]) -> set[str]:
+        files = evidence_of(world, changed) | {"factory_ca.pem": world.upload["factory_ca.pem"]}
+        return codes(check_evidence(files | {"SHA256SUMS": format_sums(files_of(files))}))
+
+    assert check(steps) == set()
+    other_data("done key/root", spki_sha256="00" * 32)(steps)
+    assert check(steps) == {"evidence.root_key"}
+
+
+def files_of(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    return {name: data for name, data in files.items() if name != "SHA256SUMS"}
+
+
+def test_threat_9_a_file_name_in_a_ceremonys_folder_cannot_steer_the_terminal(
+    world, tmp_path: Path, make
+) -> None:
+    folder = tmp_path / "20260102-acme"
+    (folder / "certificates").mkdir(parents=True)
+    (folder / "record.jsonl").write_bytes(write_record(steps_of(world)))
+    for name in ("x\x1b]0;y\x07.pem", "\u202e.pem"):
+        (folder / "certificates" / name).write_bytes(world.upload["tls.pem"])
+    told = [check.sentence for check in inspect(folder, expect=None, at=make.begin).checks]
+    assert all(text.isascii() and text.isprintable() for text in told)
+    odd = tmp_path / "c\x1b[31m.json"
+    odd.write_bytes(b'{"x":1}')
+    told = [check.sentence for check in inspect(odd, expect=None, at=make.begin).checks]
+    assert all(text.isascii() and text.isprintable() for text in told)
