@@ -15,13 +15,12 @@ from textual.timer import Timer
 from ceremony.flow import prompts
 from ceremony.flow.prompts import Answer, AnyPrompt, Command, Frame, Working
 from screens import themes
-from screens.body import TALL
+from screens.body import TALL, WIDE
 from screens.prompt import FramedScreen, PromptScreen
 from screens.working import WorkingScreen, moment
 
 PATIENCE_S = 0.15
 SMALLEST = (80, 24)
-WIDE = 110
 
 
 def utc_now() -> datetime:

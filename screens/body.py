@@ -7,11 +7,13 @@ from textual.content import Content
 from textual.geometry import Size
 from textual.widget import Widget
 
-from ceremony.flow.prompts import Block
+from ceremony.flow.prompts import Block, Print
 from screens.glyphs import DOWN, RULE, UP
 from screens.layout import Line, lay
 
 TALL = 34
+WIDE = 110
+SIDE = 26
 
 
 def content_of(lines: Sequence[Line]) -> Content:
@@ -33,6 +35,12 @@ class BodyView(Widget):
             lines = lay(self._blocks, width, tall=key[1])
             self._laid[key] = (content_of(lines), len(lines))
         return self._laid[key]
+
+    def first_height(self) -> int:
+        """Lines in a terminal of this size, before there is a layout."""
+        wide = self.app.size.width >= WIDE
+        bare = any(isinstance(block, Print) for block in self._blocks)
+        return self._lay(self.app.size.width - (SIDE * (not bare) + 6 if wide else 4))[1]
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:  # noqa: ARG002
         """Lines at this width."""

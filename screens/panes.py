@@ -77,6 +77,14 @@ class PaneScreen(Pane[None]):
             with VerticalScroll(can_focus=False):
                 yield Static(self.content())
 
+    def on_resize(self) -> None:
+        """Says so where there is more than fits."""
+        self.call_after_refresh(self._tell_more)
+
+    def _tell_more(self) -> None:
+        more = " Down PgDn more  " if self.query_one(VerticalScroll).max_scroll_y > 0 else ""
+        self.query_one(".pane").border_subtitle = Content(f"{more}{self.closing}")
+
     def content(self) -> Content:
         """What the box says."""
         raise NotImplementedError
@@ -101,7 +109,11 @@ class HelpScreen(PaneScreen):
 
     def content(self) -> Content:
         """The text first."""
-        lines: list[Line] = [((self._text, ""),), (), (("KEYS", "$dim"),)]
+        lines: list[Line] = [
+            ((text, "bold $accent" if text.startswith("What if ") else ""),)
+            for text in self._text.split("\n")
+        ]
+        lines += [(), (("KEYS", "$dim"),)]
         lines += [((f"{key:<16}", "bold $accent"), (what, "")) for key, what in KEYS]
         return content_of(lines)
 

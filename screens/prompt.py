@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from screens.app import Wizard
 
 P = TypeVar("P", bound=AnyPrompt)
+SHORT = 6
+"""Lines of a body that leave room for an input on every terminal."""
 
 
 class FramedScreen(Screen[None]):
@@ -96,8 +98,12 @@ class PromptScreen(FramedScreen, Generic[P]):
                 stage.border_subtitle = Content(" what follows cannot be undone ")
             yield Title(prompt.title)
             yield Edge(top=True)
-            with BodyScroll(id="scroll"):
-                yield BodyView(prompt.body)
+            body = BodyView(prompt.body)
+            with BodyScroll(id="scroll") as scroll:
+                if self.follows and body.first_height() <= SHORT:
+                    # What `fit` will find: the input does not jump, and nothing is laid out twice.
+                    scroll.styles.height = body.first_height()
+                yield body
             yield Edge(top=False)
             problem = guard(prompt.problem or "")
             yield Static(Content(problem), id="problem", classes="" if problem else "-none")

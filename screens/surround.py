@@ -7,12 +7,11 @@ from textual.content import Content
 from textual.widget import Widget
 
 from ceremony.flow.prompts import Frame, Step
-from screens.body import content_of
+from screens.body import SIDE, content_of
 from screens.glyphs import COMING, DONE, HERE, guard_line, shorten
 from screens.layout import Line, Part
 
 Key = tuple[str, str]
-SIDE = 26
 NOBODY = "anyone"
 
 
