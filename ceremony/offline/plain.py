@@ -45,6 +45,7 @@ _COMMANDS: Final = {
     "/quit": Command.QUIT,
     "/q": Command.QUIT,
 }
+_WHOLE_ASIDES: Final = frozenset({"/help", "/command", "/again", "/status"})
 _ASIDES: Final = {"/h": "/help", "/?": "/help", "/c": "/command", "/a": "/again", "/s": "/status"}
 _INTRODUCTION: Final = (
     "Plain line mode. Answer each prompt and press Enter. At any prompt:",
@@ -59,6 +60,7 @@ _INTRODUCTION: Final = (
     "  /qr              fingerprints of this question as QR codes",
 )
 _MAX_LINE: Final = 4096
+_ROW: Final = 4  # words of a passphrase a line: it fits any terminal, and can be counted
 _TOO_LONG: Final = "\x00"  # no text, so it is asked for once more
 _NO_TEXT: Final = "That line was too long or held keys that are no text. Type it once more."
 _BLACK_ON_WHITE: Final = "\x1b[38;2;0;0;0;48;2;255;255;255m"
@@ -203,7 +205,7 @@ class PlainFrontend:
                 return False
         return True
 
-    def _secret(self, label: str) -> str:
+    def _secret(self, prompt: EnterSecret, frame: Frame, label: str) -> str:
         """A line without echo. Only whole command words count: "/b" may be a PIN."""
         while True:
             with _no_echo(self._source):
@@ -214,9 +216,12 @@ class PlainFrontend:
                 self._say(("",))
             if typed in {"/back", "/exception", "/pause", "/quit"}:
                 raise _CommandGiven(_COMMANDS[typed])
-            if typed.isprintable():
+            if typed in _WHOLE_ASIDES:
+                self._aside(typed, prompt, frame)
+            elif typed.isprintable():
                 return typed
-            self._say((_NO_TEXT,))
+            else:
+                self._say((_NO_TEXT,))
 
     # --- one prompt each ------------------------------------------------------------
 
@@ -237,7 +242,7 @@ class PlainFrontend:
                     values={each.name: self._field(prompt, frame, each) for each in prompt.fields}
                 )
             case EnterSecret():
-                return SecretEntered(secret=self._enter(prompt))
+                return SecretEntered(secret=self._enter(prompt, frame))
             case TypeBack():
                 return Typed(words=self._words(prompt, frame))
             case PickPath():
@@ -253,7 +258,7 @@ class PlainFrontend:
 
     def _shown(self, prompt: ShowSecret, frame: Frame) -> Done:
         self._say((f"{prompt.label}, shown once; copy it to paper:", ""))
-        self._say((f"    {prompt.secret.reveal()}", ""))
+        self._say((*_in_rows(prompt.secret.reveal()), ""))
         if self._sink.isatty():
             self._say(("It stays in this terminal's memory: close the terminal afterwards.",))
         self._line(prompt, frame, "Press Enter when it is on paper.")
@@ -281,10 +286,11 @@ class PlainFrontend:
                 return typed
             self._say(("This is needed.",))
 
-    def _enter(self, prompt: EnterSecret) -> Secret:
+    def _enter(self, prompt: EnterSecret, frame: Frame) -> Secret:
+        again = f"{prompt.label}, once more"
         while True:
-            typed = self._secret(prompt.label)
-            if not prompt.twice or self._secret(f"{prompt.label}, once more") == typed:
+            typed = self._secret(prompt, frame, prompt.label)
+            if not prompt.twice or self._secret(prompt, frame, again) == typed:
                 return Secret(typed)
             self._say(("The two are not the same. Type both again.",))
 
@@ -293,7 +299,7 @@ class PlainFrontend:
         wanted = prompt.slips or prompt.positions
         self._say(
             lines.paragraph(
-                f"{len(wanted)} words from {prompt.paper}: one word or several a line, "
+                f"{len(wanted)} words from paper, {prompt.paper}: one word or several a line, "
                 "in the order asked; a single minus sign takes the last one back."
             )
         )
@@ -320,6 +326,16 @@ class PlainFrontend:
                 return Picked(path=prompt.candidates[int(typed) - 1].path)
             if typed:
                 return Picked(path=typed)
+
+
+def _in_rows(secret: str) -> Iterator[str]:
+    """The words of a passphrase in numbered rows of four; any other secret as it is."""
+    words = secret.split("-")
+    if len(words) <= _ROW:
+        yield f"    {secret}"
+        return
+    for number, at in enumerate(range(0, len(words), _ROW), 1):
+        yield f"    {number}. {' '.join(words[at : at + _ROW])}"
 
 
 @contextmanager

@@ -184,6 +184,22 @@ def test_whole_commands_work_where_a_secret_is_asked(typed: str) -> None:
     assert ask(EnterSecret(**COMMON, label="PIN"), typed)[0] is Command(typed[1:])
 
 
+@pytest.mark.parametrize("typed", ["/help", "/again", "/status", "/command"])
+def test_whole_asides_work_where_a_secret_is_asked(typed: str) -> None:
+    prompt = EnterSecret(**COMMON, label="PIN", help="What if?", command="pkcs11-tool")
+    answer, said = ask(prompt, typed, "/h")
+    assert answer == SecretEntered(secret=Secret("/h"))
+    assert said.count("PIN (not shown):") == 2
+    assert len(said.splitlines()) > len(ask(prompt, "/h")[1].splitlines())
+
+
+def test_a_passphrase_is_shown_in_rows_that_fit_any_terminal() -> None:
+    words = [f"word{number}" for number in range(12)]
+    said = ask(ShowSecret(**COMMON, label="Passphrase", secret=Secret("-".join(words))), "")[1]
+    assert "    1. word0 word1 word2 word3\n" in said
+    assert "    3. word8 word9 word10 word11\n" in said
+
+
 def test_asides_answer_nothing() -> None:
     prompt = Acknowledge(**COMMON, body=(PRINT,), help="What if?", command="openssl x509")
     answer, said = ask(prompt, "/help", "/?", "/command", "/status", "/again", "/qr", "")

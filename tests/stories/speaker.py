@@ -17,7 +17,7 @@ _ASKED = re.compile(
 _TITLE = re.compile(r"Step \d of 9, [^:\r\n]+: ([^\r\n]*)")
 _PLACE = re.compile(r"\A([A-H][1-4]) \(")
 _MOST = 400  # questions of a whole ceremony
-_SHOWN = re.compile(r"shown once; copy it to paper:\s+(\S+)")
+_SHOWN = re.compile(r"shown once; copy it to paper:\s+((?:\d+\. [a-z ]+\s+)+)")
 
 
 class Speaker:
@@ -78,7 +78,8 @@ class Speaker:
     def _notice(self, title: str, text: str) -> None:
         shown = _SHOWN.search(text)
         if shown is not None:
-            self.passphrases[title.split()[3]] = shown[1]
+            words = re.findall(r"[a-z]+", shown[1])
+            self.passphrases[title.split()[3]] = "-".join(words)
         if "upload bundle" in title.lower():
             self.upload |= words_on(text)
 

@@ -63,7 +63,9 @@ def test_a_bad_day_told_in_plain_lines_to_the_end(tmp_path: Path) -> None:
     for heard in (first.heard, second.heard):
         assert not _ESCAPES.search(heard)
     for secret in first.passphrases.values():
-        assert (first.heard + second.heard).count(secret) == 1
+        row = " ".join(secret.split("-")[:4])
+        assert (first.heard + second.heard).count(row) == 1
+        assert secret not in first.heard + second.heard
     assert "phrase of A" not in first.heard + second.heard
 
     (evidence,) = (keep / "evidence").glob("*-evidence-*/")
