@@ -7,7 +7,7 @@ from ceremony.documents.arrival import import_part, open_part, preflight_part
 from ceremony.documents.departure import close_part, export_part
 from ceremony.documents.drill import drill_import_part, drill_part
 from ceremony.documents.issuance import local_cas_part, root_part, sign_part, verify_part
-from ceremony.documents.later import destroy_part, found_root_part
+from ceremony.documents.later import destroy_part, foreign_csrs_part, found_root_part
 from ceremony.documents.model import Block, Heading, Paragraph, Step, Steps, Tone
 from ceremony.documents.parts import Part
 from ceremony.kinds import Kind, facts_of
@@ -58,6 +58,8 @@ def _parts(plan: Plan) -> Iterator[tuple[int, _Made]]:
         yield 4, root_part if facts.makes_root else found_root_part
         if facts.makes_local_cas:
             yield 5, local_cas_part
+        if plan.sign_csr:
+            yield 5, foreign_csrs_part
         yield 6, sign_part
         yield 7, verify_part
         yield 8, export_part

@@ -106,7 +106,7 @@ def files(plan: Plan) -> list[tuple[str, str]]:
     """Certificates below the root: file, and the purpose that OpenSSL checks it for."""
     found = [_LEAVES[slot] for slot in plan.requests]
     found += [(f"local_ca-{ca.name}.pem", "") for ca in plan.local_ca]
-    return found
+    return found + [(f"signed-{one.name}.pem", "") for one in plan.sign_csr]
 
 
 def _issued(plan: Plan) -> Iterator[Row]:

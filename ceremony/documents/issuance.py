@@ -172,7 +172,8 @@ def _local_ca(plan: Plan, ca: LocalCa) -> Iterator[Row]:
 
 def _certificates(plan: Plan) -> list[tuple[str, str]]:
     named = [_FILES[slot] for slot in _FILES if slot in plan.requests]
-    return named + [(f"local_ca-{ca.name}.pem", "local device CA") for ca in plan.local_ca]
+    named += [(f"local_ca-{ca.name}.pem", "local device CA") for ca in plan.local_ca]
+    return named + [(f"signed-{one.name}.pem", f"profile {one.profile}") for one in plan.sign_csr]
 
 
 def sign_part(plan: Plan) -> Part:
@@ -193,11 +194,12 @@ def sign_part(plan: Plan) -> Part:
     holder = "PIN holder" if plan.root.key_store == "token" else "Custodian"
     secret = "PIN of the root's token" if plan.root.key_store == "token" else "root's passphrase"
     count = len(_certificates(plan))
-    crl = " and the CRL" if facts_of(plan.kind).reason is not None else ""
-    rows.append((holder, f"Enter the {secret}.", f"{count} certificates{crl} signed and checked"))
+    made = [f"{count} certificate(s)"] if count else []
+    made += ["the CRL"] if facts_of(plan.kind).reason is not None else []
+    rows.append((holder, f"Enter the {secret}.", f"{' and '.join(made)} signed and checked"))
     return Part(
         title="Sign",
-        aim="Every certificate below the root, each reviewed before it is signed.",
+        aim="What the root signs, each piece reviewed before it is signed.",
         fence=True,
         rows=tuple(rows),
     )

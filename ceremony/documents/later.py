@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from ceremony.config import Plan
 from ceremony.core.text import show
 from ceremony.documents.model import Print
-from ceremony.documents.parts import BOTH, EITHER, Part, Row, token_name
+from ceremony.documents.parts import BOTH, EITHER, Part, Row, token_name, type_back
 from ceremony.kinds import Reason, facts_of
 
 _EFFECTS = {
@@ -63,6 +63,32 @@ def _open_store(plan: Plan) -> Iterator[Row]:
         "Read; a copy is used and removed at the end",
     )
     yield ("Custodian", "Type the passphrase of the root key from its sheet.", "Opened")
+
+
+def foreign_csrs_part(plan: Plan) -> Part:
+    """CSRs that the plan names, each under a profile that it names too."""
+    rows: list[Row] = []
+    for one in plan.sign_csr:
+        rows.append(
+            (
+                EITHER,
+                f"CSR '{one.name}', to be signed as {one.profile}: choose the file.",
+                "Read once and checked against that profile",
+            )
+        )
+        rows += type_back(plan, f"the sheet of words of the CSR '{one.name}'")
+        rows.append(
+            (
+                BOTH,
+                "Read subject, key and names aloud. Acknowledge each warning.",
+                f"As its owner ordered it; {one.days} days",
+            )
+        )
+    return Part(
+        title="Local device CAs",
+        aim="CSRs from elsewhere. What each becomes is the plan's decision, never the CSR's.",
+        rows=tuple(rows),
+    )
 
 
 def serial_rows(plan: Plan) -> Iterator[Row]:

@@ -84,7 +84,7 @@ def test_parts_bear_the_numbers_and_names_of_the_screen(kind: Kind) -> None:
         ]
     numbers = {int(text[0]) for text in found}
     assert {1, 2, 9} <= numbers
-    assert (5 in numbers) is facts_of(kind).makes_local_cas
+    assert (5 in numbers) is (facts_of(kind).makes_local_cas or kind is Kind.SIGN_CSR)
     assert (8 in numbers) is (kind not in EXPORTS_NOTHING)
 
 
@@ -101,6 +101,14 @@ def test_a_script_with_a_crl_says_what_follows_for_devices(kind: Kind) -> None:
     assert f"reason {reason.value} ({reason.code})" in told
     assert "123456789" in told
     assert "Review tls.pem" not in told
+
+
+def test_csrs_from_elsewhere_are_typed_back_and_reviewed_under_the_plans_profile() -> None:
+    told = _flat(_script(Kind.SIGN_CSR))
+    assert "CSR 'plant', to be signed as device-ca" in told
+    assert "the sheet of words of the CSR 'plant'" in told
+    assert "Review signed-plant.pem (profile device-ca)" in told
+    assert "1 certificate(s) signed and checked" in told
 
 
 def test_only_a_first_ceremony_makes_a_root() -> None:
