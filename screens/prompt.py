@@ -126,7 +126,11 @@ class PromptScreen(FramedScreen, Generic[P]):
             return  # A later refresh; the widgets may be gone already.
         stage, body = self.query_one("#stage"), self.query_one(BodyView)
         scroll = self.query_one(BodyScroll)
-        others = sum(w.outer_size.height for w in stage.children if w.display and w is not scroll)
+        others = sum(
+            w.outer_size.height + w.styles.margin.height
+            for w in stage.children
+            if w.display and w is not scroll
+        )
         room = max(1, stage.content_size.height - others)
         height = body.get_content_height(stage.size, stage.size, stage.content_size.width)
         scroll.styles.height = min(room, height) if self.follows else room

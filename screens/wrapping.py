@@ -7,7 +7,7 @@ from screens.glyphs import guard
 
 NARROWEST = 8
 GROUP = 8
-_DIGITS = re.compile(r"(?<![0-9A-Za-z])[0-9a-f]{32,}(?![0-9A-Za-z])")
+_DIGITS = re.compile(r"(?<![0-9A-Za-z])(?=[a-f]*[0-9])[0-9a-f]{32,}(?![0-9A-Za-z])")
 _JOINTS = ("/", ",", ".", "-")
 
 

@@ -99,7 +99,7 @@ def begin_pause(room: Room, step: Step) -> Flow[None]:
                 Field(
                     name="stays",
                     label="Who stays in the room",
-                    placeholder="the token and the sticks are never left alone",
+                    placeholder="token and sticks are never left alone",
                 ),
             ),
         )

@@ -3,6 +3,7 @@
 import os
 import pty
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -32,8 +33,8 @@ except (KeyStoreError, RuntimeError) as error:
 """
 
 
-def run(end, keys=b"\r", cwd=None, **environment):
-    """Runs it, presses the keys at the first prompt; exit status and what was written."""
+def run(end, keys=b"\r", cwd=None, send=None, **environment):
+    """Runs it, presses the keys (or sends a signal) at the first prompt; status and output."""
     pid, terminal = pty.fork()
     if pid == 0:
         code = PROGRAM.format(here=str(HERE), end=end)
@@ -46,7 +47,7 @@ def run(end, keys=b"\r", cwd=None, **environment):
     while time.monotonic() < limit:
         if not select.select([terminal], [], [], 0.1)[0]:
             if b"quit" in written and not pressed:
-                os.write(terminal, keys)
+                os.kill(pid, send) if send else os.write(terminal, keys)
                 pressed = True
             continue
         try:
@@ -81,6 +82,15 @@ def test_a_crash_of_the_app_is_an_error_without_local_variables():
     assert status == 1
     assert "IndexError" in written.rpartition("\x1b[?1049l")[2]
     assert "LOCAL-PIN" not in written
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_it_after_the_terminal_is_restored(number):
+    status, written = run("return 0", send=number)
+    assert status == -number
+    assert "\x1b[?1049l" in written
+    assert "\x1b[?25h" in written
+    assert "Traceback" not in written
 
 
 def test_textuals_own_variables_are_ignored(tmp_path):
