@@ -1,7 +1,7 @@
 """Officers: enrolment, and the fences that need both of them.
 
 A personal phrase is kept only as a salted scrypt hash (RFC 7914: N = 2^14, r = 8, p = 1)
-in ``officers.json``, 0600, which no bundle contains.
+in ``officers.json``, 0600, which no bundle contains; the record holds a SHA-256 of that.
 """
 
 import hashlib
@@ -83,8 +83,8 @@ def _enrol_officer(room: Room, seat: str) -> Flow[None]:
         problem_with,
     )
     phrase = yield from _new_phrase(room, seat, values["name"])
-    _keep(room.directory, seat, phrase)
-    room.append(Step.OPEN, "officer", seat, **values)
+    kept = _keep(room.directory, seat, phrase)
+    room.append(Step.OPEN, "officer", seat, **values, phrase_kept=kept)
 
 
 def _new_phrase(room: Room, seat: str, name: str) -> Flow[Secret]:
@@ -108,7 +108,7 @@ def _new_phrase(room: Room, seat: str, name: str) -> Flow[Secret]:
         phrase = yield from enter_secret(prompt)
         if len(phrase.reveal()) < MIN_PHRASE:
             prompt = replace(prompt, problem=f"At least {MIN_PHRASE} characters.")
-        elif seat == "B" and _matches(room.directory, "A", phrase):
+        elif seat == "B" and _matches(room, "A", phrase):
             prompt = replace(prompt, problem="Choose another phrase.")
         else:
             return phrase
@@ -160,6 +160,7 @@ def prove(
 
     Raises:
         VerificationError: `fence.phrase`: three wrong phrases.
+        MediaError: `state.officers`, `state.officers_changed`: not what was enrolled.
     """
     prompt = EnterSecret(
         key=key,
@@ -176,7 +177,7 @@ def prove(
     )
     for tries in range(_TRIES):
         phrase = yield from enter_secret(prompt)
-        if _matches(room.directory, seat, phrase):
+        if _matches(room, seat, phrase):
             return
         room.append(step, "refused", "fence.phrase", message=f"officer {seat}: wrong phrase")
         left = _TRIES - tries - 1
@@ -210,11 +211,18 @@ def _hash(phrase: Secret, salt: bytes) -> bytes:
     return hashlib.scrypt(phrase.reveal().encode(), salt=salt, n=2**14, r=8, p=1, dklen=32)
 
 
-def _keep(directory: Path, seat: str, phrase: Secret) -> None:
+def _keep(directory: Path, seat: str, phrase: Secret) -> str:
+    """Writes the hash; gives the SHA-256 of salt and hash, which binds it to the record."""
     salt = os.urandom(16)
     entry = _Phrase(salt=salt.hex(), scrypt=_hash(phrase, salt).hex())
     entries = {**_entries(directory), seat: entry}
     replace_file(directory, _FILE, msgspec.json.encode(entries))
+    return _bound(entry)
+
+
+def _bound(entry: _Phrase) -> str:
+    """For the record: without the salt, 128 random bits, it helps nobody to guess a phrase."""
+    return hashlib.sha256(bytes.fromhex(entry.salt + entry.scrypt)).hexdigest()
 
 
 def _entries(directory: Path) -> Mapping[str, _Phrase]:
@@ -231,9 +239,15 @@ def _entries(directory: Path) -> Mapping[str, _Phrase]:
         ) from exc
 
 
-def _matches(directory: Path, seat: str, phrase: Secret) -> bool:
-    entry = _entries(directory).get(seat)
+def _matches(room: Room, seat: str, phrase: Secret) -> bool:
+    entry = _entries(room.directory).get(seat)
     if entry is None:
         return False
+    if _bound(entry) != room.need("officer", seat).data["phrase_kept"]:
+        raise MediaError(
+            "state.officers_changed",
+            f"officers.json holds another phrase of officer {seat} than was enrolled",
+            hint="Stop: somebody replaced it. Record an exception, and find out who was here.",
+        )
     found = _hash(phrase, bytes.fromhex(entry.salt))
     return hmac.compare_digest(found, bytes.fromhex(entry.scrypt))
