@@ -18,12 +18,10 @@ class Advice(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     Attributes:
         what_if: something that is not as expected, and what to do then.
         command: the same step with stock tools, secrets left out.
-        report: name of the step where its command stands in the report too.
     """
 
     what_if: Annotated[tuple[tuple[Sentence, Sentence], ...], Meta(min_length=1)]
     command: str = ""
-    report: str = ""
 
 
 @cache
@@ -37,9 +35,3 @@ def advice(key: str) -> Advice | None:
     """The first entry whose pattern fits the prompt's key."""
     found = (entry for pattern, entry in entries().items() if fnmatchcase(key, pattern))
     return next(found, None)
-
-
-def stock_commands() -> tuple[tuple[str, str], ...]:
-    """Step and command, in the order of a ceremony: what a report tells."""
-    told = (entry for entry in entries().values() if entry.report)
-    return tuple((entry.report, entry.command.strip()) for entry in told)
