@@ -239,6 +239,8 @@ def _chain(case: _UploadCase) -> str:
         raise UncheckedError("there is no root in the bundle")
     others = {entry.file: one for entry, one in case.each() if entry.role != "root"}
     refuse_findings(check_chain(root, others))
+    if facts_of(case.manifest.kind).makes_root and not root.self_signed:
+        raise _refuse("chain.root_signature", "the new root is not signed by its own key")
     higher = "" if root.self_signed else f"; the root itself is signed by {root.issuer}"
     return f"all are signed by the root, inside its dates, with their own serials and keys{higher}"
 

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import pytest
@@ -200,6 +200,22 @@ def make_world(rehearsal: bool = False) -> World:
     )
 
 
+def make_signed_root(world: World) -> Certificate:
+    """The same root key under a higher CA."""
+    higher = new_key()
+    name = world.certificate("line-1").subject_der
+    content = issuing.root_content(
+        factory=world.plan.factory,
+        spki=spki_of(world.root_key),
+        serial=issuing.new_serial(os.urandom),
+        not_before=BEGIN,
+        days=7300,
+        profile="strict",
+    )
+    issuer = issuing.Issuer(subject_der=name, spki=spki_of(higher))
+    return sign(replace(content, issuer=issuer), higher)
+
+
 def make_local_ca(world: World, name: str) -> Issued:
     root = world.certificate("root")
     content = issuing.local_ca_content(
@@ -227,6 +243,7 @@ class Making:
     current = staticmethod(make_current)
     pem = staticmethod(pem_of)
     local_ca = staticmethod(make_local_ca)
+    signed_root = staticmethod(make_signed_root)
     begin = BEGIN
 
 

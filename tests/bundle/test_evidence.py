@@ -8,6 +8,7 @@ import pytest
 from ceremony.bundle.checking import Outcome, failed
 from ceremony.bundle.evidence import check_ceremony, check_evidence, check_record
 from ceremony.bundle.inspection import Subject, fingerprint_of, inspect, role_seen
+from ceremony.bundle.qr import qr_png, qr_svg
 from ceremony.bundle.sums import format_sums
 from ceremony.bundle.writing import write_directory
 from ceremony.core.fingerprints import Fingerprint
@@ -316,3 +317,13 @@ def test_threat_9_a_file_name_in_a_ceremonys_folder_cannot_steer_the_terminal(
     odd.write_bytes(b'{"x":1}')
     told = [check.sentence for check in inspect(odd, expect=None, at=make.begin).checks]
     assert all(text.isascii() and text.isprintable() for text in told)
+
+
+@pytest.mark.parametrize(("name", "draw"), [("svg", qr_svg), ("png", qr_png)])
+def test_a_qr_code_of_another_upload_bundle_is_found_in_the_evidence(
+    world, name: str, draw: Callable[[str], bytes]
+) -> None:
+    upload = Fingerprint.of(world.upload["SHA256SUMS"]).hex.upper()
+    for text, found in ((upload, set()), ("0" * 64, {"evidence.upload"})):
+        files = files_of(evidence_of(world)) | {f"upload-fingerprint.{name}": draw(text)}
+        assert codes(check_evidence(files | {"SHA256SUMS": format_sums(files)})) == found

@@ -248,6 +248,15 @@ def test_a_certificate_of_another_root_is_not_written(world, make) -> None:
     assert refused(world, issued).startswith("chain.")
 
 
+def test_a_new_root_that_another_ca_signed_is_not_written(world, make) -> None:
+    signed = make.signed_root(world)
+    assert not signed.self_signed
+    issued = tuple(
+        replace(one, certificate=signed) if one.name == "root" else one for one in world.issued
+    )
+    assert refused(world, issued) == "chain.root_signature"
+
+
 def test_a_certificate_in_the_wrong_role_is_not_written(world) -> None:
     issued = tuple(
         replace(one, certificate=world.certificate("line-1")) if one.name == "tls" else one
