@@ -76,6 +76,21 @@ EXAMPLES: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
         ("by uuid, in a ledger elsewhere",
          "ceremony devices find --ledger /mnt/line-1.ledger UUID"),
     ),
+    "ceremony pki": (
+        ("go on with the root of an older tool", "ceremony pki import ~/pki"),
+        ("hand an upload bundle to tools that know fioctl's folder",
+         "ceremony pki export usb-out/acme-upload-1 --to pki-dir"),
+    ),
+    "ceremony pki import": (
+        ("certificates and keys of fioctl or of the recipe; old ones stay as they are",
+         "ceremony pki import ~/pki"),
+        ("keep them in another state folder", "ceremony pki import ~/pki --dir /mnt/state"),
+    ),
+    "ceremony pki export": (
+        ("certificates only", "ceremony pki export usb-out/acme-upload-1 --to pki-dir"),
+        ("for the registration service of one line",
+         "ceremony pki export usb-out/acme-upload-1 --to pki-dir --local-ca line-1"),
+    ),
     "ceremony docs": (
         ("the whole handbook", "ceremony docs"),
         ("what a code means, and what to do", "ceremony docs token.pin_locked"),

@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from ceremony.bundle.media import read_file
 from ceremony.bundle.writing import make_folder, write_file
+from ceremony.command_line import Group
 from ceremony.core.findings import Finding, Severity
 from ceremony.core.secret import Secret
 from ceremony.core.text import show
@@ -47,7 +48,7 @@ _LOCAL_KEYS: Final = ("local-ca.key", "local_ca.key")
 _MARKS: Final = {Severity.ERROR: "ERROR", Severity.WARNING: "warning", Severity.NOTE: "note"}
 
 
-@click.group(name="pki")
+@click.group(name="pki", cls=Group)
 def command() -> None:
     """PKI directories of fioctl, and of the documentation's OpenSSL recipe."""
 

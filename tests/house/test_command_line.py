@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
+import pexpect
 import pytest
 
 from ceremony import __version__
@@ -17,6 +18,7 @@ from ceremony.errors import PlanError
 from ceremony.examples import EXAMPLES
 from ceremony.handbook import WIDTH, chapters, codes, look_up, topics
 from ceremony.installation import tool_sha256
+from ceremony.kinds import KINDS, Kind
 from ceremony.offline.cli import _COMMANDS
 from ceremony.online.cli import ceremony_online
 
@@ -147,6 +149,20 @@ def test_every_step_of_the_ceremony_has_its_chapter_with_what_if() -> None:
     titles = [each.title for each in chapters() if each.title.startswith("Step ")]
     assert titles == [f"Step {step.number}, {step.value}" for step in Step]
     assert all("\nWhat if\n" in each.text for each in chapters() if each.title in titles)
+
+
+def test_every_later_kind_is_explained() -> None:
+    later = look_up("later")
+    assert all(f"  {kind} " in later for kind in KINDS if kind is not Kind.CREATE)
+
+
+def test_on_a_terminal_the_handbook_opens_in_a_pager_that_can_be_left() -> None:
+    child = pexpect.spawn(str(BIN / "ceremony"), ["docs"], encoding="utf-8", timeout=20)
+    child.expect_exact("The handbook of the ceremony")
+    child.send("q")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 0
 
 
 def test_every_code_can_be_looked_up() -> None:
