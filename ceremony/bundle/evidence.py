@@ -6,6 +6,7 @@ from typing import Final
 
 from ceremony.bundle.contents import CRL, ROOT
 from ceremony.bundle.media import no_private_key
+from ceremony.bundle.pictures import shows
 from ceremony.bundle.request import parse_request
 from ceremony.bundle.sums import verify_sums
 from ceremony.bundle.testimony import check_two_people
@@ -22,6 +23,7 @@ from ceremony.x509.crls import crl_tbs_of, read_crl
 RECORD: Final = "record.jsonl"
 PLAN: Final = "plan.toml"
 UPLOAD_FINGERPRINT: Final = "upload-fingerprint.txt"
+_UPLOAD_CODES: Final = ("upload-fingerprint.svg", "upload-fingerprint.png")
 _UPLOAD: Final = "export/upload"
 _ROOT_KEY: Final = ("done", "key/root")
 
@@ -242,7 +244,10 @@ def _upload(case: _Case) -> str:
     wanted = case.text("close", "close", "upload_fingerprint")
     if wanted.encode() not in case.files[UPLOAD_FINGERPRINT].split():
         raise _refuse("evidence.upload", f"{UPLOAD_FINGERPRINT} tells another fingerprint")
-    return f"{UPLOAD_FINGERPRINT} tells the fingerprint that the record tells"
+    for name in _UPLOAD_CODES:
+        if name in case.files and not shows(name, case.files[name], wanted.upper()):
+            raise _refuse("evidence.upload", f"{name} does not show the record's fingerprint")
+    return f"{UPLOAD_FINGERPRINT} and its QR codes tell the fingerprint that the record tells"
 
 
 def _request(case: _Case) -> str:
@@ -255,7 +260,10 @@ def _request(case: _Case) -> str:
 
 
 def _documents(_: _Case) -> str:
-    raise UncheckedError("report and script are for people; the record is what counts")
+    raise UncheckedError(
+        "report, script and key inventory are for people; the record is what counts, "
+        "and 'ceremony report' makes the report again from it"
+    )
 
 
 def _refuse(code: str, what: str) -> VerificationError:

@@ -45,6 +45,13 @@ def check(files: Mapping[str, bytes], certificates: Mapping[str, Certificate]) -
     return "fingerprints.txt and every QR code show the fingerprints of the certificates"
 
 
+def shows(name: str, found: bytes, text: str) -> bool:
+    """Whether a QR code (``.svg`` or ``.png``, by its name) shows exactly `text`."""
+    if name.endswith(".png"):
+        return _dots(found) == _dots(qr_png(text))
+    return found == qr_svg(text)
+
+
 def _dots(png: bytes) -> tuple[tuple[int, int], bytes] | None:
     from PIL import Image
 
