@@ -163,7 +163,7 @@ def _type(room: Room, ca: Certificate, seat: str) -> Flow[None]:
         error = VerificationError(
             "device_ca.serial_mismatch",
             f"{room.officer(seat)} typed another serial than that of {ca.subject}",
-            hint="Nothing was signed. Find out which device CA is meant.",
+            hint="Find out which device CA is meant; nothing was signed.",
         )
         room.refused(Step.SIGN, error)
         raise error

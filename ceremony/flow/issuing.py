@@ -181,7 +181,7 @@ def accept(
             f"the officers refused the certificate {order.name}"
             if order.form is CERTIFICATE_FORM
             else f"the officers refused the {order.name}",
-            hint="Nothing was signed. Correct the plan or the CSR, and start a new ceremony.",
+            hint="Correct the plan or the CSR, and start a new ceremony; nothing was signed.",
         )
         room.refused(step, error)
         raise error
@@ -223,7 +223,7 @@ def require_clean(name: str, findings: tuple[Finding, ...]) -> None:
         raise VerificationError(
             stopping[0].code,
             f"{name}: {stopping[0].message}",
-            hint="Nothing was signed. Correct the plan or the CSR, and start a new ceremony.",
+            hint="Correct the plan or the CSR, and start a new ceremony; nothing was signed.",
         )
 
 

@@ -105,7 +105,7 @@ def _check_keys(room: Room, work: Work) -> None:
         raise VerificationError(
             stopping[0].code,
             stopping[0].message,
-            hint="Nothing was signed. Find out why a key appears twice.",
+            hint="Find out why a key appears twice; nothing was signed.",
         )
 
 

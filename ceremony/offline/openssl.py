@@ -145,7 +145,7 @@ def _no_crl_sign() -> CheckRow:
         code="openssl.no_crl_sign",
         sentence="the root's keyUsage lacks cRLSign: openssl refuses every CRL of it, so the "
         "effect on the device CAs was not checked by OpenSSL",
-        hint="Nothing can be done about it; the platform accepts CRLs of such a root.",
+        hint="Go on: the platform accepts CRLs of such a root.",
     )
 
 

@@ -297,7 +297,7 @@ def _write_new(folder: Path, name: str, data: bytes, mode: int = 0o600) -> None:
         raise MediaError(
             "pki.exists",
             f"{show(str(path))} cannot be made: {exc.strerror}",
-            hint="Nothing is overwritten; look at what is there.",
+            hint="Look at what is there; nothing is overwritten.",
         ) from exc
     with os.fdopen(handle, "wb") as file:
         os.fchmod(handle, mode)
