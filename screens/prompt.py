@@ -133,7 +133,8 @@ class PromptScreen(FramedScreen, Generic[P]):
         )
         room = max(1, stage.content_size.height - others)
         height = body.get_content_height(stage.size, stage.size, stage.content_size.width)
-        scroll.styles.height = min(room, height) if self.follows else room
+        if self.follows:  # Else it has all that is left, by its style.
+            scroll.styles.height = min(room, height)
         self.call_after_refresh(self._fit_done)
 
     def _fit_done(self) -> None:
