@@ -122,8 +122,8 @@ class PromptScreen(FramedScreen, Generic[P]):
 
     def fit(self) -> None:
         """The input follows a short body; a long one gets what is left."""
-        if self.answered:
-            return  # A later refresh; the widgets may be gone already.
+        if self._gone:
+            return
         stage, body = self.query_one("#stage"), self.query_one(BodyView)
         scroll = self.query_one(BodyScroll)
         others = sum(
@@ -139,8 +139,13 @@ class PromptScreen(FramedScreen, Generic[P]):
 
     def _fit_done(self) -> None:
         self._fitted = True
-        if not self.answered:
+        if not self._gone:
             self.refresh_keys()
+
+    @property
+    def _gone(self) -> bool:
+        """Whether this is a refresh too late: another screen came, the widgets went."""
+        return self.answered or not self.query(BodyScroll)
 
     def note(self, sentence: str) -> None:
         """Says what is still needed here."""
