@@ -16,6 +16,7 @@ class Terminal:
         self._socket = directory / "tmux.sock"
         self._status = directory / "status"
         self._columns, self._rows = columns, rows
+        self._starts = 0
 
     def start(self, *command: str) -> None:
         """Runs the command; what it exits with is known to `wait_end`."""
@@ -25,6 +26,9 @@ class Terminal:
         size = ["-x", str(self._columns), "-y", str(self._rows)]
         environment = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor"}
         self._tmux("kill-server", check=False)
+        # A server of its own for each start: one that is still ending takes no session.
+        self._starts += 1
+        self._socket = self._socket.with_name(f"tmux-{self._starts}.sock")
         subprocess.run(
             ["tmux", "-S", self._socket, "-f", "/dev/null", "new-session", "-d", *size, line],
             check=True,
