@@ -196,7 +196,7 @@ def request(entries: Entries) -> tuple[Block, ...]:
                 ("Accepted", entry.line.at),
                 ("From", entry.text("source")),
                 ("Form", _FORMS.get(entry.text("form"), entry.text("form"))),
-                *(("Noted", item) for item in _noted(entry)),
+                *(("Noted", item) for item in entry.texts("noted")),
             )
         )
     )
@@ -212,11 +212,6 @@ _FORMS = {
     "csr-files": "CSR files only: the rest comes from the plan",
     "api-json": "the API's raw JSON answer: the rest comes from the plan",
 }
-
-
-def _noted(entry: Entry) -> tuple[str, ...]:
-    text = entry.names("noted")
-    return (text,) if text else ()
 
 
 def _files(entry: Entry) -> tuple[tuple[str, ...], ...]:

@@ -49,10 +49,14 @@ class Entry:
 
     def names(self, name: str = "by") -> str:
         """A list of texts, as people wrote them, with commas."""
+        return ", ".join(self.texts(name))
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """A list of texts, as people wrote them."""
         values = self._list(name)
         if not all(isinstance(value, str) for value in values):
             raise self._refuse(name, "a list of texts")
-        return ", ".join(show(value, limit=LIMIT) for value in values)
+        return tuple(show(value, limit=LIMIT) for value in values)
 
     def places(self, name: str) -> str:
         """Word positions by their names: ``A1 A4 C2``."""

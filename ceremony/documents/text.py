@@ -10,6 +10,7 @@ from ceremony.documents.model import Block, Document, printable
 WIDTH = 78
 _GAP = 2
 _LONGEST_LEAD = 34
+_LONGEST_WORD = 24  # a time has 20; what is longer, as a digest or a path, may be broken
 _ASCII = str.maketrans({"\u00a7": "section ", "\u00b7": "-", "\u00d7": "x"})
 
 
@@ -91,11 +92,29 @@ def _beside(*columns: tuple[Sequence[str], int]) -> Iterator[str]:
 
 
 def _widths(block: model.Table) -> list[int]:
+    """Columns by their shares; one that would break its words takes from those that have more."""
     room = WIDTH - _GAP * (len(block.columns) - 1)
     total = sum(column.share for column in block.columns)
     widths = [max(4, room * column.share // total) for column in block.columns]
     widths[widths.index(max(widths))] += room - sum(widths)
+    needs = [_need(block, at, width) for at, width in enumerate(widths)]
+    for at, need in enumerate(needs):
+        while widths[at] < need:
+            spare = [width - other for width, other in zip(widths, needs, strict=True)]
+            if max(spare) <= 0:
+                return widths
+            widths[spare.index(max(spare))] -= 1
+            widths[at] += 1
     return widths
+
+
+def _need(block: model.Table, at: int, width: int) -> int:
+    """The width at which no word is broken; a column to write in keeps `width`."""
+    cells = [row[at] for row in block.rows]
+    if any(not cell for cell in cells):
+        return width
+    words = " ".join([block.columns[at].title, *cells]).split()
+    return max((len(word) for word in words if len(word) <= _LONGEST_WORD), default=0)
 
 
 @_block.register

@@ -157,3 +157,16 @@ def test_the_time_in_a_pdf_is_the_documents_own() -> None:
     dated = model.Document(title="t", subtitle="s", footer="f", blocks=blocks, created=at)
     assert b"D:19700101000000" in render_pdf(undated)
     assert b"D:20260102030405" in render_pdf(dated)
+
+
+def test_a_narrow_column_of_a_text_table_takes_room_rather_than_break_a_word() -> None:
+    columns = (
+        model.Column(title="Result", share=4),
+        model.Column(title="Time (UTC)", share=20),
+        model.Column(title="What", share=100),
+    )
+    rows = (("PASS", "2026-11-23T12:44:19Z", "the clock says the time " * 6),)
+    told = render_text(_document((model.Table(columns=columns, rows=rows),))).decode()
+    assert "2026-11-23T12:44:19Z" in told
+    assert re.search(r"^Result +Time \(UTC\) +What$", told, re.MULTILINE)
+    assert max(map(len, told.splitlines())) <= WIDTH
