@@ -5,25 +5,24 @@ words stand on the report of the ceremony that made it.
 """
 
 import base64
+from functools import partial
 from pathlib import Path
 
 from ceremony.bundle.media import read_file
 from ceremony.core.text import show
 from ceremony.core.times import format_time
-from ceremony.core.typeback import Policy
-from ceremony.errors import KeyStoreError, MediaError, VerificationError
-from ceremony.flow.asking import Flow, pick
+from ceremony.errors import VerificationError
+from ceremony.flow.arrival import CAP, prove_words, take
+from ceremony.flow.asking import Flow
 from ceremony.flow.backup import copy_name, prove_file, prove_token
 from ceremony.flow.officers import fence
 from ceremony.flow.prompts import Facts, PickPath, Place, Step, Text, Tone
 from ceremony.flow.room import Room
 from ceremony.flow.root import FILE, NAME
 from ceremony.flow.sticks import KEYS, keep, pull, refuse_wrong
-from ceremony.flow.words import type_back
 from ceremony.x509.certificate import Certificate, read_certificate
 
 _NAME = "Factory-CA"  # its subject's CN, whoever made it
-_CAP = 64 * 1024
 
 
 def check_backup(room: Room) -> Flow[None]:
@@ -55,41 +54,10 @@ def check_backup(room: Room) -> Flow[None]:
 
 
 def _take_root(room: Room) -> Flow[None]:
-    problem = None
-    while True:
-        path = yield from pick(
-            PickPath(
-                key="drill.root",
-                step=Step.IMPORT,
-                title="The root certificate",
-                body=(
-                    Text(
-                        text=f"Choose {FILE}: it is in the evidence and in the upload bundle of "
-                        "the ceremony that made the root."
-                    ),
-                ),
-                problem=problem,
-                candidates=_candidates(room),
-                help="It is known by its words, which stand on the report of that ceremony.",
-                command=f"openssl x509 -in {FILE} -noout -fingerprint -sha256",
-            )
-        )
-        try:
-            certificate = _read(room, Path(path))
-            yield from type_back(
-                room,
-                step=Step.IMPORT,
-                what="root",
-                paper="report of the ceremony that made the root",
-                value=certificate.fingerprint,
-                policy=Policy(room.plan.rules.type_back),
-            )
-        except (MediaError, VerificationError) as exc:
-            room.refused(Step.IMPORT, exc)
-            if exc.code == "typeback.mismatch":
-                raise
-            problem = f"{exc} {exc.hint}"
-            continue
+    def receive(path: str) -> Flow[None]:
+        certificate = _read(room, Path(path))
+        paper = "report of the ceremony that made the root"
+        yield from prove_words(room, Step.IMPORT, "root", paper, certificate.fingerprint)
         room.append(
             Step.IMPORT,
             "drill",
@@ -100,11 +68,30 @@ def _take_root(room: Room) -> Flow[None]:
             spki=base64.b64encode(certificate.spki).decode(),
             not_after=format_time(certificate.not_after),
         )
-        return
+
+    yield from take(room, Step.IMPORT, partial(_question, room), receive)
+
+
+def _question(room: Room, problem: str | None) -> PickPath:
+    return PickPath(
+        key="drill.root",
+        step=Step.IMPORT,
+        title="The root certificate",
+        body=(
+            Text(
+                text=f"Choose {FILE}: it is in the evidence and in the upload bundle of "
+                "the ceremony that made the root."
+            ),
+        ),
+        problem=problem,
+        candidates=_candidates(room),
+        help="It is known by its words, which stand on the report of that ceremony.",
+        command=f"openssl x509 -in {FILE} -noout -fingerprint -sha256",
+    )
 
 
 def _read(room: Room, path: Path) -> Certificate:
-    certificate = read_certificate(read_file(path, _CAP), show(path.name))
+    certificate = read_certificate(read_file(path, CAP), show(path.name))
     named = (certificate.common_name, certificate.organizational_unit)
     if not certificate.is_ca or named != (_NAME, room.plan.factory):
         raise VerificationError(
@@ -126,29 +113,25 @@ def _candidates(room: Room) -> tuple[Place, ...]:
 
 
 def _prove_copy(room: Room, name: str, spki: bytes) -> Flow[None]:
-    problem = None
     file = f"{room.plan.root.label}.key"
-    while True:
+
+    def question(problem: str | None) -> PickPath:
         sticks = room.services.places(room.plan.media.custody, read_only=True)
         files = [path for stick in sticks for path in sorted(Path(stick.path).glob(f"*/{file}"))]
         found = tuple(Place(path=str(path), label=path.parent.name) for path in files)
-        path = yield from pick(
-            PickPath(
-                key="drill.copy",
-                step=Step.ROOT,
-                title=f"The copy '{name}' of the root key",
-                body=(Text(text=f"Plug in the stick that holds it, and choose {file}."),),
-                problem=problem,
-                candidates=(*found, *sticks),
-            )
+        return PickPath(
+            key="drill.copy",
+            step=Step.ROOT,
+            title=f"The copy '{name}' of the root key",
+            body=(Text(text=f"Plug in the stick that holds it, and choose {file}."),),
+            problem=problem,
+            candidates=(*found, *sticks),
         )
-        try:
-            refuse_wrong(room, KEYS, path)
-            yield from prove_file(room, Step.ROOT, Path(path), spki, name, show(path))
-        except (MediaError, KeyStoreError) as exc:
-            room.refused(Step.ROOT, exc)
-            problem = f"{exc} {exc.hint}"
-            continue
+
+    def receive(path: str) -> Flow[None]:
+        refuse_wrong(room, KEYS, path)
+        yield from prove_file(room, Step.ROOT, Path(path), spki, name, show(path))
         keep(room, Step.ROOT, KEYS, path)
-        yield from pull(room, Step.ROOT, KEYS)
-        return
+
+    yield from take(room, Step.ROOT, question, receive)
+    yield from pull(room, Step.ROOT, KEYS)

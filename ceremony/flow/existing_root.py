@@ -4,19 +4,22 @@ The key is the one whose public half stands in that root certificate, under the 
 label: never one found by its id alone.
 """
 
+from functools import partial
 from pathlib import Path
 
 from ceremony.bundle.media import read_file
 from ceremony.bundle.writing import make_folder, write_file
-from ceremony.core.findings import Finding, warnings
+from ceremony.core.findings import Finding
 from ceremony.core.ports import KeyInfo, KeyStore
 from ceremony.core.text import show
 from ceremony.core.times import format_time
-from ceremony.errors import KeyStoreError, MediaError, VerificationError
+from ceremony.errors import KeyStoreError, VerificationError
 from ceremony.flow.adoption import inventory
-from ceremony.flow.asking import Flow, acknowledge, pick
-from ceremony.flow.intake import Intake, acknowledge_findings
+from ceremony.flow.arrival import CAP, take
+from ceremony.flow.asking import Flow, acknowledge
+from ceremony.flow.intake import Intake
 from ceremony.flow.keystores import find_key, store_facts
+from ceremony.flow.notes import acknowledge_findings
 from ceremony.flow.officers import check_network
 from ceremony.flow.prompts import (
     Acknowledge,
@@ -36,8 +39,6 @@ from ceremony.record.chain import sha256_hex
 from ceremony.x509.certificate import Certificate
 from ceremony.x509.checks import check_certificate
 from ceremony.x509.profiles import Role
-
-_CAP = 64 * 1024
 
 
 def use_root(room: Room, intake: Intake) -> Flow[Certificate]:
@@ -107,39 +108,37 @@ def root_key(room: Room, store: KeyStore, root: Certificate) -> KeyInfo:
 
 def _from_file(room: Room, root: Certificate) -> Flow[tuple[KeyInfo, str]]:
     """A copy of the encrypted file is taken into the ceremony's folder, and leaves at the end."""
-    problem = None
-    while True:
+
+    def receive(path: str) -> Flow[tuple[KeyInfo, str]]:
         discard_key_copy(room)
-        path = yield from pick(
-            PickPath(
-                key="root.key_file",
-                step=Step.ROOT,
-                title="The root's key file",
-                body=(
-                    Text(
-                        text=f"Plug in the stick that holds {room.plan.root.label}.key, encrypted, "
-                        "and choose the file. Its passphrase is asked for next."
-                    ),
-                ),
-                problem=problem,
-                candidates=_candidates(room),
-                help="A copy is used during this ceremony and removed at its end.",
-            )
-        )
-        try:
-            data = read_file(Path(path), _CAP)
-            folder = make_folder(room.directory, KEYS)
-            write_file(folder, f"{room.plan.root.label}.key", data, private=True)
-            with root_store(room) as store:
-                yield from open_root(room, Step.ROOT, store)
-                key = root_key(room, store, root)
-                yield from acknowledge(_found(root, key, store))
-        except (MediaError, KeyStoreError) as exc:
-            room.refused(Step.ROOT, exc)
-            problem = f"{exc} {exc.hint}"
-            continue
+        data = read_file(Path(path), CAP)
+        folder = make_folder(room.directory, KEYS)
+        write_file(folder, f"{room.plan.root.label}.key", data, private=True)
+        with root_store(room) as store:
+            yield from open_root(room, Step.ROOT, store)
+            key = root_key(room, store, root)
+            yield from acknowledge(_found(root, key, store))
         room.append(Step.ROOT, "key-file", NAME, source=show(path), sha256=sha256_hex(data))
         return key, show(path)
+
+    return (yield from take(room, Step.ROOT, partial(_key_file, room), receive))
+
+
+def _key_file(room: Room, problem: str | None) -> PickPath:
+    return PickPath(
+        key="root.key_file",
+        step=Step.ROOT,
+        title="The root's key file",
+        body=(
+            Text(
+                text=f"Plug in the stick that holds {room.plan.root.label}.key, encrypted, "
+                "and choose the file. Its passphrase is asked for next."
+            ),
+        ),
+        problem=problem,
+        candidates=_candidates(room),
+        help="A copy is used during this ceremony and removed at its end.",
+    )
 
 
 def _candidates(room: Room) -> tuple[Place, ...]:
@@ -174,7 +173,7 @@ def _weigh(room: Room, root: Certificate) -> Flow[None]:
     if room.has("findings", NAME):
         return
     findings = _findings(room, root)
-    if warnings(findings) or findings:
+    if findings:
         body: tuple[Block, ...] = (
             Text(
                 text="The Factory's root departs from the profile of new roots. It is set and "

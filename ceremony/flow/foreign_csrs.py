@@ -1,28 +1,19 @@
 """CSRs that the plan names and people bring: each signed under a named profile, never guessed."""
 
 import base64
-from pathlib import Path
 
-from ceremony.bundle.media import read_file
 from ceremony.config import SignCsr, Slot
-from ceremony.core.findings import errors, warnings
-from ceremony.core.fingerprints import Fingerprint
+from ceremony.core.findings import Finding
 from ceremony.core.text import show
-from ceremony.core.typeback import Policy
-from ceremony.errors import MediaError, VerificationError
-from ceremony.flow.asking import Flow, pick
-from ceremony.flow.intake import acknowledge_findings
-from ceremony.flow.issuing import Order
-from ceremony.flow.preflight import ceremony_time
+from ceremony.flow.arrival import take_csr
+from ceremony.flow.asking import Flow
+from ceremony.flow.issuing import Order, csr_order
 from ceremony.flow.prompts import PickPath, Place, Step, Text
 from ceremony.flow.room import Room
-from ceremony.flow.words import type_back
+from ceremony.record.chain import sha256_hex
 from ceremony.x509.certificate import Certificate
 from ceremony.x509.csr import Csr, check_csr, read_csr, rules_of
-from ceremony.x509.issuing import Content, csr_content, issuer_of
-from ceremony.x509.profiles import role_of
 
-_CAP = 64 * 1024
 _SLOTS = {"device-ca": Slot.ONLINE_CA, "tls": Slot.TLS}
 
 
@@ -39,22 +30,9 @@ def csr_orders(room: Room, root: Certificate) -> tuple[Order, ...]:
 
 
 def _order(room: Room, asked: SignCsr, root: Certificate) -> Order:
-    csr = _recorded(room, asked)
+    csr, file = _recorded(room, asked), f"signed-{asked.name}.pem"
     slot = _SLOTS[asked.profile]
-
-    def content(serial: int) -> Content:
-        return csr_content(
-            csr=csr,
-            slot=slot,
-            issuer=issuer_of(root),
-            serial=serial,
-            not_before=ceremony_time(room),
-            days=asked.days,
-            not_past=root.not_after,
-        )
-
-    file = f"signed-{asked.name}.pem"
-    return Order(role=role_of(slot), name=asked.name, file=file, content=content, csr=csr)
+    return csr_order(room, slot, csr, root, name=asked.name, file=file, days=asked.days)
 
 
 def _recorded(room: Room, asked: SignCsr) -> Csr:
@@ -63,51 +41,26 @@ def _recorded(room: Room, asked: SignCsr) -> Csr:
 
 
 def _take(room: Room, asked: SignCsr) -> Flow[None]:
-    problem = None
-    while True:
-        path = yield from pick(_question(room, asked, problem))
-        try:
-            data = read_file(Path(path), _CAP)
-            csr = read_csr(data, asked.name)
-            findings = check_csr(csr, _SLOTS[asked.profile], rules_of(room.plan))
-            for finding in errors(findings):
-                raise VerificationError(
-                    finding.code, finding.message, hint="Do not sign it; ask where it comes from."
-                )
-            yield from type_back(
-                room,
-                step=Step.LOCAL_CAS,
-                what=f"csr-{asked.name}",
-                paper=f"sheet of words of the CSR {asked.name}",
-                value=Fingerprint.of(data),
-                policy=Policy(room.plan.rules.type_back),
-            )
-        except (MediaError, VerificationError) as exc:
-            room.refused(Step.LOCAL_CAS, exc)
-            if exc.code == "typeback.mismatch":
-                raise
-            problem = f"{exc} {exc.hint}"
-            continue
-        if warnings(findings):
-            yield from acknowledge_findings(room, Step.LOCAL_CAS, asked.name, findings)
-        room.append(
-            Step.LOCAL_CAS,
-            "csr",
-            asked.name,
-            source=show(path),
-            profile=asked.profile,
-            sha256=Fingerprint.of(data).hex,
-            csr=base64.b64encode(csr.der).decode(),
-            by=list(room.officers),
-        )
-        return
+    def ask(offered: tuple[Place, ...], problem: str | None) -> PickPath:
+        return _question(asked, offered, problem)
+
+    def check(csr: Csr) -> tuple[Finding, ...]:
+        return check_csr(csr, _SLOTS[asked.profile], rules_of(room.plan))
+
+    path, data, csr = yield from take_csr(room, asked.name, ask, check)
+    room.append(
+        Step.LOCAL_CAS,
+        "csr",
+        asked.name,
+        source=show(path),
+        profile=asked.profile,
+        sha256=sha256_hex(data),
+        csr=base64.b64encode(csr.der).decode(),
+        by=list(room.officers),
+    )
 
 
-def _question(room: Room, asked: SignCsr, problem: str | None) -> PickPath:
-    sticks = room.services.places(room.plan.media.csr_in)
-    name = f"{asked.name}.csr"
-    files = [Path(stick.path) / name for stick in sticks]
-    there = [Place(path=str(path), label=str(path)) for path in files if path.is_file()]
+def _question(asked: SignCsr, offered: tuple[Place, ...], problem: str | None) -> PickPath:
     return PickPath(
         key="sign_csr.path",
         step=Step.LOCAL_CAS,
@@ -119,7 +72,7 @@ def _question(room: Room, asked: SignCsr, problem: str | None) -> PickPath:
             Text(text="Choose its file. Its words come on a sheet from where it was made."),
         ),
         problem=problem,
-        candidates=(*there, *sticks),
+        candidates=offered,
         help="Print the sheet there with `ceremony fingerprint FILE`.",
-        command=f"openssl req -in {name} -noout -text -verify",
+        command=f"openssl req -in {asked.name}.csr -noout -text -verify",
     )

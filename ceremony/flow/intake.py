@@ -5,27 +5,27 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from ceremony.bundle.media import read_directory
 from ceremony.bundle.request import RequestBundle, assign, parse_request, read_request
 from ceremony.bundle.writing import write_directory
 from ceremony.config import Slot
-from ceremony.core.findings import Finding, Severity, errors, warnings
+from ceremony.core.findings import Finding, errors
 from ceremony.core.fingerprints import Fingerprint
 from ceremony.core.text import show
 from ceremony.core.times import parse_time
-from ceremony.core.typeback import Policy
 from ceremony.errors import CeremonyError, MediaError, VerificationError
-from ceremony.flow.asking import Flow, choose, enter, pick, review
+from ceremony.flow.arrival import prove_words, take
+from ceremony.flow.asking import Flow, choose, review
 from ceremony.flow.current import check_new_keys, check_root_state, current_blocks, type_names
+from ceremony.flow.notes import acknowledge_findings
 from ceremony.flow.preflight import ceremony_time
 from ceremony.flow.prompts import (
     Block,
     Choose,
-    EnterText,
     Facts,
-    Field,
     FindingList,
     Option,
     PickPath,
@@ -38,7 +38,6 @@ from ceremony.flow.prompts import (
 )
 from ceremony.flow.room import Room
 from ceremony.flow.sticks import CSR_IN, keep, pull, refuse_wrong
-from ceremony.flow.words import type_back
 from ceremony.record.chain import sha256_hex
 from ceremony.x509.csr import Csr, check_csr, rules_of
 
@@ -56,6 +55,16 @@ class Intake:
     csrs: Mapping[Slot, Csr]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Came:
+    """A bundle that was read, checked and typed back, not yet reviewed."""
+
+    path: str
+    bundle: RequestBundle
+    slots: dict[str, str]
+    findings: tuple[Finding, ...]
+
+
 def take_in(room: Room) -> Flow[Intake]:
     """From the stick to the record; after a resume, from the ceremony's folder."""
     kept = room.find("request", "request")
@@ -63,57 +72,44 @@ def take_in(room: Room) -> Flow[Intake]:
         return _from_folder(
             room, Fingerprint.from_hex(kept.data["fingerprint"]), kept.data["slots"]
         )
+    ask, receive = partial(_question, room), partial(_receive, room)
     problem = None
     while True:
-        path = yield from _pick(room, problem)
-        yield Working(step=Step.IMPORT, title="Reading the stick")
-        try:
-            refuse_wrong(room, CSR_IN, path)
-            bundle = read_request(Path(path))
-            bundle, slots = yield from _assign(bundle)
-            findings = _check(room, bundle)
-            yield from type_back(
-                room,
-                step=Step.IMPORT,
-                what="request",
-                paper="sheet of words of the request bundle",
-                value=bundle.fingerprint,
-                policy=Policy(room.plan.rules.type_back),
-            )
-        except (MediaError, VerificationError) as exc:
-            room.refused(Step.IMPORT, exc)
-            if exc.code == "typeback.mismatch":
-                raise
-            problem = f"{exc} {exc.hint}"
-            continue
-        if (yield from _review(room, bundle, findings)):
-            keep(room, Step.IMPORT, CSR_IN, path)
-            intake = _keep(room, path, bundle, slots)
+        came = yield from take(room, Step.IMPORT, ask, receive, problem)
+        if (yield from _review(room, came.bundle, came.findings)):
+            keep(room, Step.IMPORT, CSR_IN, came.path)
+            intake = _keep(room, came)
             yield from pull(room, Step.IMPORT, CSR_IN)
             return intake
         problem = "The bundle was refused in the review."
 
 
-def _pick(room: Room, problem: str | None) -> Flow[str]:
-    return (
-        yield from pick(
-            PickPath(
-                key="import.path",
-                step=Step.IMPORT,
-                title="Import the request bundle",
-                body=(
-                    Text(
-                        text="Plug in the stick that came from the online machine and choose "
-                        "the folder of the request bundle, named ...-request-..."
-                    ),
-                ),
-                problem=problem,
-                candidates=_bundles(room.services.places(room.plan.media.csr_in, read_only=True)),
-                help="Also accepted: a folder that holds only the CSR files, or the API's raw "
-                "JSON answer. Every file is read once, and those bytes are what is checked, "
-                "shown and signed.",
-            )
-        )
+def _receive(room: Room, path: str) -> Flow[_Came]:
+    yield Working(step=Step.IMPORT, title="Reading the stick")
+    refuse_wrong(room, CSR_IN, path)
+    bundle, slots = yield from _assign(read_request(Path(path)))
+    findings = _check(room, bundle)
+    paper = "sheet of words of the request bundle"
+    yield from prove_words(room, Step.IMPORT, "request", paper, bundle.fingerprint)
+    return _Came(path=path, bundle=bundle, slots=slots, findings=findings)
+
+
+def _question(room: Room, problem: str | None) -> PickPath:
+    return PickPath(
+        key="import.path",
+        step=Step.IMPORT,
+        title="Import the request bundle",
+        body=(
+            Text(
+                text="Plug in the stick that came from the online machine and choose "
+                "the folder of the request bundle, named ...-request-..."
+            ),
+        ),
+        problem=problem,
+        candidates=_bundles(room.services.places(room.plan.media.csr_in, read_only=True)),
+        help="Also accepted: a folder that holds only the CSR files, or the API's raw "
+        "JSON answer. Every file is read once, and those bytes are what is checked, "
+        "shown and signed.",
     )
 
 
@@ -249,39 +245,10 @@ def _review(room: Room, bundle: RequestBundle, findings: tuple[Finding, ...]) ->
     )
     if accepted:
         yield from type_names(room, bundle, findings)
-    if accepted and warnings(findings):
         yield from acknowledge_findings(room, Step.IMPORT, "request", findings)
-    if not accepted:
+    else:
         room.append(Step.IMPORT, "review", "request", what="request", accepted=False, by=[])
     return accepted
-
-
-def acknowledge_findings(
-    room: Room, step: Step, where: str, findings: tuple[Finding, ...]
-) -> Flow[None]:
-    """A typed acknowledgement of warnings, on the record."""
-    values = yield from enter(
-        EnterText(
-            key="findings.acknowledge",
-            step=step,
-            title="Findings to acknowledge",
-            body=(FindingList(findings=warnings(findings)),),
-            fields=(Field(name="why", label="Why it is acceptable"),),
-            officer=room.officer("A"),
-        )
-    )
-    room.append(
-        step, "findings", where, findings=told(findings), by=list(room.officers), why=values["why"]
-    )
-
-
-def told(findings: tuple[Finding, ...]) -> list[dict[str, str]]:
-    """Findings as the record keeps them."""
-    return [
-        {"severity": f.severity.value, "code": f.code, "where": f.where, "message": f.message}
-        for f in findings
-        if f.severity is not Severity.NOTE
-    ]
 
 
 def _origin(bundle: RequestBundle) -> Facts:
@@ -300,8 +267,8 @@ def _origin(bundle: RequestBundle) -> Facts:
     return Facts(caption="Where it comes from", rows=tuple(rows))
 
 
-def _keep(room: Room, path: str, bundle: RequestBundle, slots: dict[str, str]) -> Intake:
-    folder = room.directory / FOLDER
+def _keep(room: Room, came: _Came) -> Intake:
+    folder, bundle = room.directory / FOLDER, came.bundle
     if folder.exists():
         if read_directory(folder) != dict(bundle.files):
             raise MediaError(
@@ -317,11 +284,11 @@ def _keep(room: Room, path: str, bundle: RequestBundle, slots: dict[str, str]) -
         "request",
         "request",
         fingerprint=bundle.fingerprint.hex,
-        source=show(path),
+        source=show(came.path),
         form=bundle.form,
         files=files,
         noted=list(bundle.noted),
-        slots=slots,
+        slots=came.slots,
         by=list(room.officers),
     )
     return Intake(bundle=bundle, csrs=bundle.csrs)

@@ -12,14 +12,15 @@ from pathlib import Path
 from typing import Protocol
 
 from ceremony.bundle.writing import make_folder, write_file
-from ceremony.config import Curve
-from ceremony.core.findings import Finding, errors, warnings
+from ceremony.config import Curve, Slot
+from ceremony.core.findings import Finding, errors
 from ceremony.core.fingerprints import Fingerprint
 from ceremony.core.ports import KeyInfo, KeyStore
 from ceremony.core.times import format_time
 from ceremony.errors import MediaError, VerificationError
 from ceremony.flow.asking import Flow, review
-from ceremony.flow.intake import acknowledge_findings
+from ceremony.flow.notes import acknowledge_findings
+from ceremony.flow.preflight import ceremony_time
 from ceremony.flow.prompts import Block, FindingList, Review, Step, Text, Tone, Working
 from ceremony.flow.room import Room
 from ceremony.flow.tables import compare
@@ -27,9 +28,17 @@ from ceremony.record.chain import sha256_hex
 from ceremony.x509.certificate import Certificate, read_certificate, verify_signed_by
 from ceremony.x509.checks import check_against, check_certificate
 from ceremony.x509.csr import Csr
-from ceremony.x509.issuing import Content, assemble, new_serial, tbs_of, twin
+from ceremony.x509.issuing import (
+    Content,
+    assemble,
+    csr_content,
+    issuer_of,
+    new_serial,
+    tbs_of,
+    twin,
+)
 from ceremony.x509.pem import CERTIFICATE, write_pem
-from ceremony.x509.profiles import Role
+from ceremony.x509.profiles import Role, role_of
 
 FOLDER = "certificates"
 
@@ -128,6 +137,25 @@ class Order:
         return CERTIFICATE_FORM
 
 
+def csr_order(
+    room: Room, slot: Slot, csr: Csr, root: Certificate, *, name: str, file: str, days: int
+) -> Order:
+    """The certificate that answers a CSR under the profile of `slot`, to be signed by the root."""
+
+    def content(serial: int) -> Content:
+        return csr_content(
+            csr=csr,
+            slot=slot,
+            issuer=issuer_of(root),
+            serial=serial,
+            not_before=ceremony_time(room),
+            days=days,
+            not_past=root.not_after,
+        )
+
+    return Order(role=role_of(slot), name=name, file=file, content=content, csr=csr)
+
+
 def propose(room: Room, step: Step, order: Order, curve: Curve) -> Flow[None]:
     """Composes, lints and shows a certificate; accepted, its intent goes on record.
 
@@ -185,8 +213,7 @@ def accept(
         )
         room.refused(step, error)
         raise error
-    if warnings(findings):
-        yield from acknowledge_findings(room, step, order.name, findings)
+    yield from acknowledge_findings(room, step, order.name, findings)
     room.append(
         step,
         "intent",

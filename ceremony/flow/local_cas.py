@@ -3,33 +3,26 @@
 import base64
 from pathlib import Path
 
-from ceremony.bundle.media import read_file
 from ceremony.bundle.writing import make_folder
 from ceremony.config import Curve, LocalCa
-from ceremony.core.findings import errors, warnings
-from ceremony.core.fingerprints import Fingerprint
+from ceremony.core.findings import Finding
 from ceremony.core.ports import KeyStore
 from ceremony.core.text import show
-from ceremony.core.typeback import Policy
-from ceremony.errors import MediaError, VerificationError
-from ceremony.flow.asking import Flow, acknowledge, pick
-from ceremony.flow.intake import acknowledge_findings
+from ceremony.flow.arrival import take_csr
+from ceremony.flow.asking import Flow, acknowledge
 from ceremony.flow.issuing import Order
 from ceremony.flow.keystores import log_in, make_key, note_store, recorded_spki
 from ceremony.flow.officers import check_network
 from ceremony.flow.passphrases import passphrase_for
 from ceremony.flow.preflight import ceremony_time
-from ceremony.flow.prompts import Acknowledge, Facts, PickPath, Step, Text
+from ceremony.flow.prompts import Acknowledge, Facts, PickPath, Place, Step, Text
 from ceremony.flow.room import Room
 from ceremony.flow.root import KEYS, root_store
-from ceremony.flow.words import type_back
 from ceremony.record.chain import sha256_hex
 from ceremony.x509.certificate import Certificate
-from ceremony.x509.csr import check_local_ca_csr, read_csr, rules_of
+from ceremony.x509.csr import Csr, check_local_ca_csr, rules_of
 from ceremony.x509.issuing import Content, issuer_of, local_ca_content
 from ceremony.x509.profiles import Role
-
-_CAP = 64 * 1024
 
 
 def make_local_cas(room: Room) -> Flow[None]:
@@ -104,54 +97,29 @@ def _key_id(room: Room, store: KeyStore, ca: LocalCa) -> str:
 
 
 def _from_csr(room: Room, ca: LocalCa) -> Flow[None]:
-    problem = None
-    while True:
-        path = yield from pick(
-            PickPath(
-                key="local_ca.csr",
-                step=Step.LOCAL_CAS,
-                title=f"The CSR of {ca.name}",
-                body=(
-                    Text(
-                        text="Its key was made elsewhere. Choose the CSR file that came from "
-                        "there, with a sheet of words printed there."
-                    ),
+    def ask(offered: tuple[Place, ...], problem: str | None) -> PickPath:
+        return PickPath(
+            key="local_ca.csr",
+            step=Step.LOCAL_CAS,
+            title=f"The CSR of {ca.name}",
+            body=(
+                Text(
+                    text="Its key was made elsewhere. Choose the CSR file that came from "
+                    "there, with a sheet of words printed there."
                 ),
-                problem=problem,
-                candidates=room.services.places(None),
-            )
+            ),
+            problem=problem,
+            candidates=offered,
         )
-        try:
-            data = read_file(Path(path), _CAP)
-            csr = read_csr(data, ca.name)
-            findings = check_local_ca_csr(csr, ca.name, rules_of(room.plan), room.plan.owner(ca))
-            if errors(findings):
-                worst = errors(findings)[0]
-                raise VerificationError(
-                    worst.code, worst.message, hint="Do not sign it; ask where it comes from."
-                )
-            yield from type_back(
-                room,
-                step=Step.LOCAL_CAS,
-                what=f"csr-{ca.name}",
-                paper=f"sheet of words of the CSR of {ca.name}",
-                value=Fingerprint.of(data),
-                policy=Policy(room.plan.rules.type_back),
-            )
-        except (MediaError, VerificationError) as exc:
-            room.refused(Step.LOCAL_CAS, exc)
-            if exc.code == "typeback.mismatch":
-                raise
-            problem = f"{exc} {exc.hint}"
-            continue
-        if warnings(findings):
-            yield from acknowledge_findings(room, Step.LOCAL_CAS, ca.name, findings)
-        _keep_csr_key(room, ca, csr.spki, data, path)
-        return
+
+    def check(csr: Csr) -> tuple[Finding, ...]:
+        return check_local_ca_csr(csr, ca.name, rules_of(room.plan), room.plan.owner(ca))
+
+    path, data, csr = yield from take_csr(room, ca.name, ask, check)
+    _keep_csr_key(room, ca, csr.spki, data, path)
 
 
 def _keep_csr_key(room: Room, ca: LocalCa, spki: bytes, data: bytes, path: str) -> None:
-
     record_key = f"key/{ca.name}"
     digest = sha256_hex(data)
     room.append(Step.LOCAL_CAS, "intent", record_key, store="csr", source=show(path), sha256=digest)

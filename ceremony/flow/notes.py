@@ -1,7 +1,17 @@
-"""Notes: a warning that officers go on with becomes an exception, with a reason and a name."""
+"""What officers go on with: warnings become exceptions, findings get a reason on record."""
 
+from ceremony.core.findings import Finding, Severity, warnings
 from ceremony.flow.asking import Flow, enter
-from ceremony.flow.prompts import CheckRow, Checks, CheckStatus, EnterText, Field, Step, Text
+from ceremony.flow.prompts import (
+    CheckRow,
+    Checks,
+    CheckStatus,
+    EnterText,
+    Field,
+    FindingList,
+    Step,
+    Text,
+)
 from ceremony.flow.room import Room
 
 _EACH = "device."  # each new device is weighed, not each kind of warning
@@ -43,3 +53,32 @@ def weigh_new_devices(room: Room, step: Step) -> Flow[None]:
     for row in room.services.new_devices():
         if row.status is not CheckStatus.PASS and not noted(room, row):
             yield from note(room, step, row)
+
+
+def acknowledge_findings(
+    room: Room, step: Step, where: str, findings: tuple[Finding, ...]
+) -> Flow[None]:
+    """A typed acknowledgement of warnings, on the record; nothing where there is none."""
+    if not warnings(findings):
+        return
+    values = yield from enter(
+        EnterText(
+            key="findings.acknowledge",
+            step=step,
+            title="Findings to acknowledge",
+            body=(FindingList(findings=warnings(findings)),),
+            fields=(Field(name="why", label="Why it is acceptable"),),
+            officer=room.officer("A"),
+        )
+    )
+    room.append(
+        step, "findings", where, findings=_told(findings), by=list(room.officers), why=values["why"]
+    )
+
+
+def _told(findings: tuple[Finding, ...]) -> list[dict[str, str]]:
+    return [
+        {"severity": f.severity.value, "code": f.code, "where": f.where, "message": f.message}
+        for f in findings
+        if f.severity is not Severity.NOTE
+    ]

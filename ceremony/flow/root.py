@@ -6,9 +6,9 @@ from ceremony.bundle.writing import make_folder
 from ceremony.core.findings import Finding, Severity
 from ceremony.core.ports import KeyInfo, KeyStore
 from ceremony.flow.asking import Flow, acknowledge, choose
-from ceremony.flow.intake import acknowledge_findings
 from ceremony.flow.issuing import Order, issued, propose, sign
 from ceremony.flow.keystores import log_in, make_key, note_store, recorded_spki, store_facts
+from ceremony.flow.notes import acknowledge_findings
 from ceremony.flow.officers import SEATS, check_network, fence
 from ceremony.flow.passphrases import passphrase_for
 from ceremony.flow.preflight import ceremony_time
@@ -202,8 +202,7 @@ def _weigh_key(room: Room, key: KeyInfo) -> Flow[None]:
         for name in _HISTORY
         if key.attributes.get(name) is False
     )
-    if findings:
-        yield from acknowledge_findings(room, Step.ROOT, "key/root", findings)
+    yield from acknowledge_findings(room, Step.ROOT, "key/root", findings)
 
 
 def recorded_sha256(room: Room) -> str:

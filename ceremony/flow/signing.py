@@ -11,11 +11,10 @@ from ceremony.flow.chosen import effects, fence_effects
 from ceremony.flow.existing_root import root_key
 from ceremony.flow.foreign_csrs import csr_orders
 from ceremony.flow.intake import Intake
-from ceremony.flow.issuing import Order, issued, propose, sign
+from ceremony.flow.issuing import Order, csr_order, issued, propose, sign
 from ceremony.flow.keystores import recorded_spki
 from ceremony.flow.local_cas import local_ca_order
 from ceremony.flow.officers import check_network, fence
-from ceremony.flow.preflight import ceremony_time
 from ceremony.flow.prompts import Block, Facts, Step, Text, Tone, Working
 from ceremony.flow.revocation import CrlOrder, crl_order, issued_crl, propose_crl
 from ceremony.flow.room import Room
@@ -24,8 +23,6 @@ from ceremony.flow.root import open_root, root_store
 from ceremony.flow.work import Work
 from ceremony.x509.certificate import Certificate
 from ceremony.x509.csr import Csr, check_keys
-from ceremony.x509.issuing import Content, csr_content, issuer_of
-from ceremony.x509.profiles import role_of
 
 FILES: Mapping[Slot, str] = {
     Slot.TLS: "tls.pem",
@@ -112,16 +109,4 @@ def _check_keys(room: Room, work: Work) -> None:
 def _csr_order(room: Room, slot: Slot, csr: Csr, root: Certificate) -> Order:
     limits = room.plan.limits
     days = limits.online_ca_days if slot is Slot.ONLINE_CA else limits.tls_days
-
-    def content(serial: int) -> Content:
-        return csr_content(
-            csr=csr,
-            slot=slot,
-            issuer=issuer_of(root),
-            serial=serial,
-            not_before=ceremony_time(room),
-            days=days,
-            not_past=root.not_after,
-        )
-
-    return Order(role=role_of(slot), name=slot.value, file=FILES[slot], content=content, csr=csr)
+    return csr_order(room, slot, csr, root, name=slot.value, file=FILES[slot], days=days)
