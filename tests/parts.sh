@@ -9,6 +9,8 @@ need certutil libnss3-tools
 need openssl openssl
 need tmux tmux
 need curl curl
+need ip iproute2
+need unshare util-linux
 need zbarimg zbar-tools
 need pdftoppm poppler-utils
 need cc gcc

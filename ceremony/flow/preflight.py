@@ -43,7 +43,7 @@ def _checks(room: Room, visit: str) -> Flow[None]:
     while True:
         yield Working(step=Step.PREFLIGHT, title="Looking at this laptop and the token")
         rows = (*room.services.preflight(room.plan, room.directory), *clock_rows(room))
-        failed = any(row.status is CheckStatus.FAIL for row in rows)
+        failed = [row for row in rows if row.status is CheckStatus.FAIL]
         new = [row for row in rows if row.status is CheckStatus.WARN and not noted(room, row)]
         if visit != "0" and not failed and not new:
             break
@@ -54,7 +54,7 @@ def _checks(room: Room, visit: str) -> Flow[None]:
         if again == "stop":
             raise StoppedError(
                 "preflight.failed",
-                "a preflight check failed",
+                "preflight failed: " + "; ".join(f"{row.sentence} [{row.code}]" for row in failed),
                 hint="Mend what is named, then resume.",
             )
     if not room.plan.rehearsal:
