@@ -2,8 +2,9 @@
 
 It reads requests from the first descriptor and answers on the second; its standard
 streams lead nowhere, so nothing that a vendor's module prints reaches the ceremony.
-It ends when the request pipe closes, at once, even in the middle of a module's call:
-a ceremony that was killed leaves no process that goes on making a key.
+It ends when the request pipe closes: at once between calls; within a call when that call
+is over, or its time is up. A module that is cut off while it writes to its token can ruin
+it, so a ceremony that was killed lets the one call finish, and no other begin.
 """
 
 import ctypes
@@ -12,6 +13,7 @@ import resource
 import select
 import sys
 import threading
+import time
 
 from ceremony.keys import protocol as p
 from ceremony.keys.dispatch import dispatch
@@ -42,7 +44,7 @@ def main(arguments: list[str]) -> None:
     requests, answers = int(arguments[0]), int(arguments[1])
     refuse_core_dumps()
     os.umask(0o077)
-    threading.Thread(target=_end_with_parent, args=(requests,), daemon=True).start()
+    parent = _Parent(requests)
     parameters = os.environ.pop(PARAMETERS, None)
     session: Session | None = None
 
@@ -53,24 +55,46 @@ def main(arguments: list[str]) -> None:
         return dispatch(session, request)
 
     while True:
-        request = p.parse_request(_read_frame(requests))
+        request, timeout_s = _read_call(requests)
+        parent.waits(timeout_s)
         _write(answers, guarded(answer))
         if isinstance(request, p.Finish):
             os._exit(0)
 
 
-def _end_with_parent(requests: int) -> None:
-    poll = select.poll()
-    poll.register(requests, 0)
-    poll.poll()
-    os._exit(0)
+class _Parent:
+    """The ceremony at the other end of the request pipe, watched from a thread."""
+
+    def __init__(self, requests: int) -> None:
+        self._requests = requests
+        self._until = 0.0
+        threading.Thread(target=self._outlive, daemon=True).start()
+
+    def waits(self, timeout_s: float) -> None:
+        """A call begins; not if nobody is there any more who asked for it."""
+        self._until = time.monotonic() + timeout_s
+        if self._gone(0):
+            os._exit(0)
+
+    def _gone(self, timeout_ms: int | None) -> bool:
+        """Whether the other end is closed (POLLHUP), or will be within that time."""
+        poll = select.poll()
+        poll.register(self._requests, 0)
+        return bool(poll.poll(timeout_ms))
+
+    def _outlive(self) -> None:
+        """Once the ceremony is gone, this process lives until its call's time is up at most."""
+        self._gone(None)
+        while (left_s := self._until - time.monotonic()) > 0:
+            time.sleep(left_s)
+        os._exit(0)
 
 
-def _read_frame(source: int) -> bytes:
-    (length,) = p.LENGTH.unpack(_read_exactly(source, p.LENGTH.size))
+def _read_call(source: int) -> tuple[p.Request, float]:
+    length, timeout_ms = p.CALL.unpack(_read_exactly(source, p.CALL.size))
     if length > p.MAX_REQUEST:
         os._exit(2)
-    return _read_exactly(source, length)
+    return p.parse_request(_read_exactly(source, length)), timeout_ms / 1000
 
 
 def _read_exactly(source: int, size: int) -> bytes:
@@ -85,8 +109,11 @@ def _read_exactly(source: int, size: int) -> bytes:
 
 def _write(target: int, answer: p.Answer) -> None:
     data = p.frame(answer)
-    while data:
-        data = data[os.write(target, data) :]
+    try:
+        while data:
+            data = data[os.write(target, data) :]
+    except BrokenPipeError:  # nobody is there any more
+        os._exit(0)
 
 
 if __name__ == "__main__":

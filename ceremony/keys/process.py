@@ -23,16 +23,23 @@ class ModuleProcess:
     """A spawned process with one vendor's module in it.
 
     Any time-out, end or unreadable answer kills it; every later call then says
-    `token.module_crashed`. Nothing is retried here.
+    `token.module_crashed`. Nothing is retried here. When this program ends without a word,
+    the process ends with the call it is in; so it does after an interruption.
 
     Args:
         path: the module, already checked.
         environment: the process's whole environment.
         child: arguments for the interpreter; ours by default.
+        lock: descriptor of a lock that the process holds as long as it lives.
     """
 
     def __init__(
-        self, path: Path, environment: Mapping[str, str], child: tuple[str, ...] = CHILD
+        self,
+        path: Path,
+        environment: Mapping[str, str],
+        child: tuple[str, ...] = CHILD,
+        *,
+        lock: int | None = None,
     ) -> None:
         inner_read, self._requests = os.pipe()
         self._answers, inner_write = os.pipe()
@@ -47,7 +54,7 @@ class ModuleProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
-                pass_fds=(inner_read, inner_write),
+                pass_fds=(inner_read, inner_write, *(() if lock is None else (lock,))),
                 start_new_session=True,
             )
         except OSError as exc:
@@ -88,7 +95,7 @@ class ModuleProcess:
             raise _crashed("has ended", doing)
         deadline = time.monotonic() + timeout_s
         try:
-            self._send(p.frame(request), deadline)
+            self._send(p.call(request, timeout_s), deadline)
             (length,) = p.LENGTH.unpack(self._receive(p.LENGTH.size, deadline))
             if length > p.MAX_ANSWER:
                 raise msgspec.DecodeError("too long")
@@ -106,8 +113,8 @@ class ModuleProcess:
         except (msgspec.DecodeError, UnicodeDecodeError) as exc:
             self.kill()
             raise refusal(p.Refused(reason=p.MODULE_ANSWER)) from exc
-        except KeyboardInterrupt:
-            self.kill()
+        except KeyboardInterrupt:  # as if this program were gone: the call is let finish
+            self._leave()
             raise
 
     def _send(self, data: bytes, deadline: float) -> None:
@@ -137,7 +144,7 @@ class ModuleProcess:
             return
         deadline = time.monotonic() + _FINISH_TIMEOUT_S
         try:
-            self._send(p.frame(p.Finish()), deadline)
+            self._send(p.call(p.Finish(), _FINISH_TIMEOUT_S), deadline)
             self._receive(1, deadline)
         except (TimeoutError, EOFError, OSError):
             pass
@@ -152,6 +159,10 @@ class ModuleProcess:
             self._process.wait()
             self._close_pipes()
         return self._process.returncode
+
+    def _leave(self) -> None:
+        self._open = False
+        self._close_pipes()
 
     def _close_pipes(self) -> None:
         os.close(self._requests)

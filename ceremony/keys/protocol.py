@@ -2,9 +2,11 @@
 
 Frames over two pipes: four bytes of length, most significant first, then one JSON
 document. Strict on both sides, and bounded: whatever a vendor's module does to its
-process, the ceremony reads a value of the closed set below or nothing.
+process, the ceremony reads a value of the closed set below or nothing. A request has four
+more bytes after the length: the milliseconds that its call may take.
 """
 
+import math
 import struct
 from typing import Annotated
 
@@ -12,6 +14,7 @@ import msgspec
 from msgspec import Meta
 
 LENGTH = struct.Struct(">I")
+CALL = struct.Struct(">II")
 MAX_REQUEST = 16 * 1024
 MAX_ANSWER = 1024 * 1024
 MAX_DIGESTS = 64
@@ -241,10 +244,16 @@ _answers: msgspec.json.Decoder[Answer] = msgspec.json.Decoder(Answer)
 _encoder = msgspec.json.Encoder()
 
 
-def frame(message: Request | Answer) -> bytes:
-    """A message with its length in front."""
-    body = _encoder.encode(message)
+def frame(answer: Answer) -> bytes:
+    """An answer with its length in front."""
+    body = _encoder.encode(answer)
     return LENGTH.pack(len(body)) + body
+
+
+def call(request: Request, timeout_s: float) -> bytes:
+    """A request with its length and its time-out in front."""
+    body = _encoder.encode(request)
+    return CALL.pack(len(body), math.ceil(timeout_s * 1000)) + body
 
 
 def parse_request(body: bytes) -> Request:

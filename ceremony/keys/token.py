@@ -28,9 +28,11 @@ _PROOF = b"ceremony: the public half read back belongs to this key"
 Spawn = Callable[[ModuleFile, Mapping[str, str]], ModuleProcess]
 
 
-def spawn_child(module: ModuleFile, variables: Mapping[str, str]) -> ModuleProcess:
-    """The module in `ceremony.keys.child`."""
-    return ModuleProcess(module.path, variables)
+def spawn_child(
+    module: ModuleFile, variables: Mapping[str, str], *, lock: int | None = None
+) -> ModuleProcess:
+    """The module in `ceremony.keys.child`; `lock` as in `ModuleProcess`."""
+    return ModuleProcess(module.path, variables, lock=lock)
 
 
 def list_tokens(

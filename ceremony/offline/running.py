@@ -11,13 +11,24 @@ from ceremony.errors import ExitStatus, StoppedError
 from ceremony.flow.advising import advised
 from ceremony.flow.driver import Outcome
 from ceremony.flow.driver import run as drive
-from ceremony.flow.prompts import Choose, Chosen, Frame, Frontend, Option, Step, Text
+from ceremony.flow.prompts import (
+    Choose,
+    Chosen,
+    Frame,
+    Frontend,
+    Option,
+    Step,
+    Text,
+    Working,
+)
 from ceremony.flow.room import Room
 from ceremony.offline import cli, store
 from ceremony.offline.environment import state_folder
 from ceremony.offline.wiring import RealServices
 
 _NEW = "new"
+_MARGIN_S = 5
+_BUSY = "The module is still finishing a call of the sitting that was cut off"
 
 
 @click.command(name="run", cls=Command)
@@ -52,17 +63,24 @@ def hold(plan_file: config.PlanFile, state: Path, frontend: Frontend) -> int:
         An exit status: done, exceptions on record.
 
     Raises:
-        StoppedError: `state.locked`: another instance.
+        StoppedError: `state.locked`: another instance. `state.module_busy`: a module is
+            still in a call of a sitting that was cut off.
         StoppedError: `stopped.left`: the officers left before the end.
     """
-    with store.occupied(state):
-        return _hold(plan_file, state, frontend)
+    limits = plan_file.plan.limits
+    patience_s = max(limits.token_timeout_s, limits.generate_timeout_s) + _MARGIN_S
+
+    def waiting() -> None:
+        frontend.progress(Working(step=Step.OPEN, title=_BUSY), _frame(plan_file))
+
+    with store.occupied(state, patience_s=patience_s, waiting=waiting) as modules:
+        return _hold(plan_file, state, frontend, modules)
 
 
-def _hold(plan_file: config.PlanFile, state: Path, frontend: Frontend) -> int:
+def _hold(plan_file: config.PlanFile, state: Path, frontend: Frontend, modules: int) -> int:
     directory = _choose(plan_file, state, frontend)
     kept = plan_file if directory is None else store.read_plan(directory)
-    services = RealServices(kept.plan, cli.REMOVED)
+    services = RealServices(kept.plan, cli.REMOVED, modules)
     try:
         if directory is None:
             room = store.begin(state, kept, services)

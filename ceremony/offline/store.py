@@ -1,7 +1,8 @@
 """The state folder: one sub-folder a ceremony, found, begun, resumed."""
 
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from ceremony.bundle.media import read_file
 from ceremony.bundle.writing import make_folder, write_file
 from ceremony.config import MAX_PLAN_BYTES, PlanFile, parse
 from ceremony.core.text import show
-from ceremony.errors import CeremonyError, MediaError, PlanError
+from ceremony.errors import CeremonyError, MediaError, PlanError, StoppedError
 from ceremony.flow.closing import FINISHED
 from ceremony.flow.prompts import Step
 from ceremony.flow.room import Room, Services
@@ -20,6 +21,8 @@ from ceremony.record.journal import LOCK, PARTIAL, Record, lock_directory
 from ceremony.record.journal import NAME as RECORD
 
 PLAN = "plan.toml"
+MODULES = "modules-lock"
+_LOOK_S = 0.05
 _UNBEGUN = frozenset({PLAN, f".{PLAN}.partial", LOCK, PARTIAL})
 
 
@@ -61,21 +64,58 @@ def ceremonies(state: Path) -> tuple[Held, ...]:
 
 
 @contextmanager
-def occupied(state: Path) -> Iterator[None]:
+def occupied(
+    state: Path, *, patience_s: float = 60, waiting: Callable[[], None] = lambda: None
+) -> Iterator[int]:
     """The state folder for this process alone: one ceremony at a time is worked on in it.
 
     What a cut of power left of a folder whose record never began is removed first.
 
+    Args:
+        state: the folder.
+        patience_s: how long a module of a sitting that was cut off may finish its call.
+        waiting: is called once if there is one.
+
+    Yields:
+        A descriptor for each process of a module: what inherits it keeps the next sitting
+        waiting when this one is gone.
+
     Raises:
-        StoppedError: `state.locked`.
+        StoppedError: `state.locked`; `state.module_busy`.
     """
     lock = lock_directory(state)
     try:
-        for directory in sorted(state.iterdir()):
-            if directory.is_dir() and not directory.is_symlink():
-                with suppress(OSError):  # such a folder does no harm
-                    _clear_unbegun(directory)
-        yield
+        with _modules_idle(state, patience_s, waiting) as modules:
+            for directory in sorted(state.iterdir()):
+                if directory.is_dir() and not directory.is_symlink():
+                    with suppress(OSError):  # such a folder does no harm
+                        _clear_unbegun(directory)
+            yield modules
+    finally:
+        os.close(lock)
+
+
+@contextmanager
+def _modules_idle(state: Path, patience_s: float, waiting: Callable[[], None]) -> Iterator[int]:
+    deadline = time.monotonic() + patience_s
+    told = False
+    while True:
+        try:
+            lock = lock_directory(state, MODULES)
+            break
+        except StoppedError as exc:
+            if time.monotonic() > deadline:
+                raise StoppedError(
+                    "state.module_busy",
+                    "the PKCS#11 module of a sitting that was cut off is still at work",
+                    hint="Wait until its call is over or timed out, then resume.",
+                ) from exc
+        if not told:
+            waiting()
+            told = True
+        time.sleep(_LOOK_S)
+    try:
+        yield lock
     finally:
         os.close(lock)
 

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ceremony import __version__
 from ceremony.config import Plan, Token
@@ -21,17 +22,24 @@ from ceremony.offline.udisks import Udisks
 from ceremony.x509.certificate import read_certificate
 from ceremony.x509.checks import is_strict
 
+if TYPE_CHECKING:  # loaded when a token is first asked for
+    from ceremony.keys.module import ModuleFile
+    from ceremony.keys.process import ModuleProcess
+    from ceremony.keys.token import TokenStore
+
 
 class RealServices:
     """What `ceremony.flow.room.Services` asks for, on a real laptop.
 
     Args:
         removed: environment variables that hardening removed.
+        modules: descriptor of a lock that each process of a module holds while it lives.
     """
 
-    def __init__(self, plan: Plan, removed: Sequence[str]) -> None:
+    def __init__(self, plan: Plan, removed: Sequence[str], modules: int) -> None:
         self._plan = plan
         self._removed = removed
+        self._modules = modules
         self._devices = devices(Path("/"))
 
     @cached_property
@@ -66,7 +74,7 @@ class RealServices:
 
         return new_passphrase(secrets.token_bytes)
 
-    def token_store(self, token: Token) -> KeyStore:
+    def token_store(self, token: Token) -> "TokenStore":
         """A session with that token, in a process of its own."""
         from ceremony.keys.token import open_token
 
@@ -75,31 +83,31 @@ class RealServices:
             token,
             timeout_s=limits.token_timeout_s,
             generate_timeout_s=limits.generate_timeout_s,
+            spawn=self._spawn,
         )
+
+    def _spawn(self, module: "ModuleFile", variables: Mapping[str, str]) -> "ModuleProcess":
+        from ceremony.keys.token import spawn_child
+
+        return spawn_child(module, variables, lock=self._modules)
 
     def blank_token(self, token: Token) -> StoreInfo | None:
         """The plan's token while it is not initialised."""
         from ceremony.keys.initialisation import blank_token
 
-        return blank_token(token, timeout_s=self._plan.limits.token_timeout_s)
+        timeout_s = self._plan.limits.token_timeout_s
+        return blank_token(token, timeout_s=timeout_s, spawn=self._spawn)
 
     def initialise_token(self, token: Token, so_pin: Secret, pin: Secret) -> StoreInfo:
         """Label, SO PIN and user PIN for the plan's blank token."""
         from ceremony.keys.initialisation import initialise_token
 
         timeout_s = self._plan.limits.generate_timeout_s
-        return initialise_token(token, so_pin, pin, timeout_s=timeout_s)
+        return initialise_token(token, so_pin, pin, timeout_s=timeout_s, spawn=self._spawn)
 
     def change_pin(self, token: Token, old: Secret, new: Secret) -> None:
         """In a session of its own."""
-        from ceremony.keys.token import open_token
-
-        limits = self._plan.limits
-        with open_token(
-            token,
-            timeout_s=limits.token_timeout_s,
-            generate_timeout_s=limits.generate_timeout_s,
-        ) as store:
+        with self.token_store(token) as store:
             store.login(old)
             store.set_pin(old, new)
 
@@ -119,7 +127,7 @@ class RealServices:
             plan,
             state=directory,
             removed=self._removed,
-            tokens=lambda token: list_tokens(token, timeout_s=timeout_s),
+            tokens=lambda token: list_tokens(token, timeout_s=timeout_s, spawn=self._spawn),
             now=self.clock.now(),
             before=self._devices,
         )

@@ -186,8 +186,12 @@ def _require_readable(line: Line) -> None:
         ) from exc
 
 
-def lock_directory(directory: Path) -> int:
-    """Locks a folder for this process, until the descriptor is closed.
+def lock_directory(directory: Path, name: str = LOCK) -> int:
+    """Locks a folder for this process, until the descriptor and what inherits it are closed.
+
+    Args:
+        directory: the folder.
+        name: of the lock's file in it; each is a lock of its own.
 
     Raises:
         StoppedError: `state.locked`: another process has it.
@@ -195,7 +199,7 @@ def lock_directory(directory: Path) -> int:
     """
     with _refusals(directory):
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-        descriptor = os.open(directory / LOCK, flags, 0o600)
+        descriptor = os.open(directory / name, flags, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as exc:

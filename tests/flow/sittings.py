@@ -91,7 +91,8 @@ class Sittings:
             return PointedStore(key_store, points)
 
         self.table.services.wrap = pointed
-        with points.watch(), store.occupied(self.table.media / "state"):
+        with points.watch(), store.occupied(self.table.media / "state") as modules:
+            self.table.services.modules = modules
             room = self.table.sit_down()
             with room.record:
                 assert run(room, Patient(self.table, again=again)) is Outcome.CLOSED

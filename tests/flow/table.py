@@ -60,6 +60,7 @@ class TableServices:
     sticks: dict[str, Stick] = field(default_factory=dict)
     devices: tuple[CheckRow, ...] = ()
     seed: int = 0
+    modules: int | None = None
     wrap: Callable[[KeyStore], KeyStore] = lambda store: store
 
     def randbytes(self, count: int) -> bytes:

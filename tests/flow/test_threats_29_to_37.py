@@ -456,6 +456,20 @@ def test_34_a_second_instance_is_told_and_changes_nothing(
     ended(table, token)
 
 
+def test_34_a_module_that_finishes_its_call_is_waited_for_with_a_word(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    with store.occupied(tmp_path) as modules:
+        module = subprocess.Popen(["sleep", "0.5"], pass_fds=(modules,))
+    said: list[str] = []
+    with pytest.raises(StoppedError) as caught, store.occupied(tmp_path, patience_s=0.1):
+        pass
+    assert caught.value.code == "state.module_busy"
+    with store.occupied(tmp_path, waiting=lambda: said.append("busy")):
+        assert module.poll() is not None or said == ["busy"]
+    assert said == ["busy"]
+    assert module.wait() == 0
+
+
 @pytest.mark.parametrize("key", ["import.path"])
 def test_35_a_stick_without_a_bundle_is_named_and_asked_for_again(
     memory: tuple[Table, MemoryToken], key: str

@@ -57,6 +57,7 @@ static ul login(ul session, ul user, unsigned char *pin, ul length) {
   if (mode("pin-locked")) return 0xa4;
   if (mode("pin-expired")) return 0xa3;
   if (mode("login-crash")) raise(SIGSEGV);
+  if (mode("slow-login")) usleep(600000);
   if (mode("pin-pad") || mode("pin-pad-always")) {
     if (pin || length) return 7;
     return next(session, user, "1234", 4);
@@ -102,6 +103,7 @@ static ul generate(ul session, void *mechanism, struct attribute *public, ul pub
     for (ul i = 0; i < privates; i++)
       if (private[i].length == 1 && !*(char *)private[i].value) return 0x13;
   if (mode("hang-generate")) pause();
+  if (mode("slow-generate")) usleep(600000);
   if (mode("device-memory")) return 0x31;
   ul rv = next(session, mechanism, public, publics, private, privates, made, secret);
   if (!rv && mode("twice"))

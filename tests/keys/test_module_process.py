@@ -1,5 +1,6 @@
 """The module's process: its protocol, its end, what it is given; and our own words."""
 
+import fcntl
 import subprocess
 import sys
 import time
@@ -8,9 +9,11 @@ from pathlib import Path
 import pytest
 from pkcs11 import exceptions
 
+from ceremony.config import Curve, Token
 from ceremony.core.secret import Secret
 from ceremony.errors import KeyStoreError
 from ceremony.keys import protocol, refusals
+from ceremony.keys.ecdsa import CURVES
 from ceremony.keys.process import ModuleProcess
 
 
@@ -49,28 +52,109 @@ def test_garbage_from_the_process_is_an_error_and_ends_it(tmp_path: Path, name: 
     )
 
 
-def test_the_child_ends_with_its_parent_even_inside_a_hanging_module(softhsm, spoiled):
-    token = spoiled("hang-list")
-    program = (
-        "import sys, time, threading; from pathlib import Path\n"
-        "from ceremony.keys.process import ModuleProcess\n"
-        "from ceremony.keys import protocol\n"
-        f"p = ModuleProcess(Path({token.module!r}), {dict(token.module_environment)!r})\n"
-        "print(p._process.pid, flush=True)\n"
-        "p.ask(protocol.ListTokens(), 60, doing='hanging')\n"
-    )
-    parent = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
-    assert parent.stdout is not None
-    child = int(parent.stdout.readline())
-    time.sleep(0.5)
-    assert Path(f"/proc/{child}").exists()
-    parent.kill()
-    parent.wait()
-    parent.stdout.close()
-    deadline = time.monotonic() + 5
-    while _alive(child) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert not _alive(child)
+ORPHAN = """
+import os, sys
+from pathlib import Path
+from ceremony.keys import protocol as p
+from ceremony.keys.process import ModuleProcess
+
+lock = os.open(sys.argv[3], os.O_RDWR | os.O_CREAT)
+import fcntl; fcntl.flock(lock, fcntl.LOCK_EX)
+module = ModuleProcess(Path(sys.argv[1]), eval(sys.argv[2]), lock=lock)
+print(module._process.pid, flush=True)
+generate = p.Generate(label="root-ca", key_id=b"\\1", ec_params=bytes.fromhex(EC_PARAMS))
+"""
+
+
+class Orphan:
+    """A module's process whose parent is killed while it works; `calls` are the parent's."""
+
+    def __init__(self, token: Token, folder: Path, calls: str) -> None:
+        self.lock = folder / "modules.lock"
+        program = ORPHAN.replace("EC_PARAMS", repr(CURVES[Curve.P256].ec_params.hex())) + calls
+        variables = repr(dict(token.module_environment))
+        parent = subprocess.Popen(
+            [sys.executable, "-c", program, token.module, variables, str(self.lock)],
+            stdout=subprocess.PIPE,
+        )
+        assert parent.stdout is not None
+        self.pid = int(parent.stdout.readline())
+        assert parent.stdout.readline() == b"asked\n"
+        time.sleep(0.1)
+        parent.kill()
+        parent.wait()
+        parent.stdout.close()
+        self.since = time.monotonic()
+
+    def locked(self) -> bool:
+        with self.lock.open("rb") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+        return False
+
+    def lived_s(self) -> float:
+        """How long it, and with it its lock, outlives its parent."""
+        while self.locked() and time.monotonic() < self.since + 10:
+            time.sleep(0.02)
+        assert not _alive(self.pid)
+        return time.monotonic() - self.since
+
+
+ASK = """
+import threading
+login = p.Login(serial=SERIAL, label="practice", pin="1234")
+module.ask(login, 20, doing="logging in")
+threading.Timer(0.1, print, ("asked",), {"flush": True}).start()
+module.ask(generate, TIMEOUT, doing="generating")
+"""
+
+
+def test_28_a_call_is_finished_when_the_ceremony_is_killed_and_then_its_process_ends(
+    softhsm, spoiled, open_store, tmp_path
+):
+    calls = ASK.replace("SERIAL", repr(softhsm.serial)).replace("TIMEOUT", "20")
+    orphan = Orphan(spoiled("slow-generate"), tmp_path, calls)
+    assert _alive(orphan.pid)
+    assert orphan.locked()
+    assert orphan.lived_s() < 5
+    with open_store(softhsm) as store:
+        store.login(Secret("1234"))
+        held = store.keys()
+    assert [key.label for key in held] == ["root-ca"]
+
+
+def test_28_a_hanging_call_ends_at_its_time_out_though_nobody_waits_for_it(
+    softhsm, spoiled, tmp_path
+):
+    calls = ASK.replace("SERIAL", repr(softhsm.serial)).replace("TIMEOUT", "1.5")
+    orphan = Orphan(spoiled("hang-generate"), tmp_path, calls)
+    assert orphan.locked()
+    assert 0.5 < orphan.lived_s() < 2.5
+
+
+def test_28_a_process_whose_ceremony_is_gone_begins_no_other_call(
+    softhsm, spoiled, open_store, tmp_path
+):
+    calls = f"""
+login = p.Login(serial={softhsm.serial!r}, label="practice", pin="1234")
+os.write(module._requests, p.call(login, 20) + p.call(generate, 20))
+print("asked", flush=True)
+import time; time.sleep(60)
+"""
+    orphan = Orphan(spoiled("slow-login"), tmp_path, calls)
+    assert _alive(orphan.pid)
+    orphan.lived_s()
+    with open_store(softhsm) as store:
+        store.login(Secret("1234"))
+        assert store.keys() == ()
+
+
+def test_a_process_between_calls_ends_at_once_with_its_parent(softhsm, tmp_path):
+    calls = 'module.ask(p.ListTokens(), 20, doing="x"); print("asked", flush=True); input()\n'
+    orphan = Orphan(softhsm, tmp_path, f"import time\n{calls.replace('input()', 'time.sleep(60)')}")
+    assert orphan.lived_s() < 0.5
 
 
 def _alive(pid: int) -> bool:

@@ -19,10 +19,7 @@ def test_28_processes_killed_at_forty_points_lose_nothing() -> None:
     told = f"KILL_SEED={seed}\n{done.stdout}{done.stderr[-4000:]}"
     assert done.returncode == 0, told
     assert re.search(r"^killed +40 ", done.stdout, re.M), told
-    (resumed,) = re.findall(r"^resumed +(\d+)$", done.stdout, re.M)
-    (stopped,) = re.findall(r"^stopped +(\d+),", done.stdout, re.M)
-    assert int(resumed) + int(stopped) == 40, told
-    assert int(stopped) <= 4, told
-    assert re.search(rf"^root keys +{resumed} with 1$", done.stdout, re.M), told
+    assert re.search(r"^resumed +40$", done.stdout, re.M), told
+    assert re.search(r"^root keys +40 with 1$", done.stdout, re.M), told
     assert re.search(r"^lost +0 ", done.stdout, re.M), told
     assert re.search(r"^second TBS +0$", done.stdout, re.M), told
