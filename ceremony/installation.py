@@ -3,6 +3,7 @@
 import hashlib
 import os
 import stat
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
+PLAN: Final = "ceremony.toml"
 _PACKAGES: Final = ("assets", "ceremony", "screens")
 
 
@@ -66,6 +68,13 @@ def installation() -> Installation:
         files=len(found),
         foreign=tuple(foreign),
     )
+
+
+def example_plan() -> Path | None:
+    """The commented plan that comes with the program, as sources or as an installed wheel."""
+    beside = _folder("ceremony").parent / PLAN
+    shared = Path(sys.prefix) / "share" / "doc" / "ceremony" / PLAN
+    return next((path for path in (beside, shared) if path.is_file()), None)
 
 
 def _folder(package: str) -> Path:

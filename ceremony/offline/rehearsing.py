@@ -13,10 +13,11 @@ import click
 
 from ceremony.command_line import Command
 from ceremony.config import Kind
+from ceremony.installation import example_plan
 
 
 @click.command(name="rehearse", cls=Command)
-@click.argument("plan", type=click.Path(path_type=Path), default=Path("ceremony.toml"))
+@click.argument("plan", type=click.Path(path_type=Path), required=False)
 @click.option("--auto", is_flag=True, help="Scripted officers; no terminal needed.")
 @click.option("--plain", is_flag=True, help="Plain lines instead of the wizard.")
 @click.option(
@@ -31,13 +32,19 @@ from ceremony.config import Kind
     "--keep", type=click.Path(path_type=Path), help="Keep everything there, or go on there."
 )
 def command(
-    plan: Path, auto: bool, plain: bool, kind: str | None, key_store: str | None, keep: Path | None
+    plan: Path | None,
+    auto: bool,
+    plain: bool,
+    kind: str | None,
+    key_store: str | None,
+    keep: Path | None,
 ) -> int:
     """A whole practice ceremony on this machine, from fetch to a device's first request.
 
     The factory becomes `rehearsal-<factory>`, API and token are replaced by practice ones.
+    PLAN defaults to ceremony.toml here, or else to the example that is installed.
     """
-    arguments = [sys.executable, "-I", "-m", "ceremony.practice", str(plan)]
+    arguments = [sys.executable, "-I", "-m", "ceremony.practice", str(plan or _own_plan())]
     if auto or not ((sys.stdin.isatty() and sys.stdout.isatty()) or plain):
         arguments.append("--auto")
     arguments += ["--plain"] if plain else []
@@ -49,3 +56,14 @@ def command(
             return process.wait()
         except KeyboardInterrupt:
             continue  # The practice got it too; wait for its last words.
+
+
+def _own_plan() -> Path:
+    here = Path("ceremony.toml")
+    if here.exists():
+        return here
+    example = example_plan()
+    if example is None:
+        return here
+    click.echo(f"No ceremony.toml here: this rehearses the example, {example}", err=True)
+    return example
