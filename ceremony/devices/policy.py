@@ -105,7 +105,8 @@ class Reader:
 
     def _usual(self, raw: bytes) -> Asked | None:
         """A CSR of the usual shape; None for any other, and for one that is wrong."""
-        start = raw.find(_VERSION, 4, 9) + 3
+        # Two headers stand before the version, of two to four octets each.
+        start = raw.find(_VERSION, 4, 11) + 3
         for before, after in self._subjects:
             at = start + len(before) + _UUID_LENGTH
             key = at + len(after)

@@ -106,6 +106,22 @@ def test_49_a_row_is_refused_by_name(code: str, csr: bytes) -> None:
     assert caught.value.message.isascii()
 
 
+@pytest.mark.parametrize("length", [1, 20, 27, 28, 29, 48, 64])
+@pytest.mark.parametrize(
+    "wishes", [(), ((CLIENT, True),), ((CLIENT, True), (usage("digital_signature"), True))]
+)
+def test_a_csr_of_the_usual_shape_and_any_length_needs_no_strict_reader(
+    length: int, wishes: Any
+) -> None:
+    """Lengths are of one, two or three octets: each of them is the usual shape."""
+    factory = "f" * length
+    csr = write_csr(UUID, ou=factory, key=P256, extensions=wishes, pem=False)
+    one = Reader(DeviceRules(factory=factory))
+    read = one.read(csr, "the first of its kind")
+    assert one._usual(csr) == read
+    assert one._usual(csr[:-5] + bytes((csr[-5] ^ 1,)) + csr[-4:]) is None
+
+
 def test_49_an_ed25519_key_is_refused() -> None:
     csr = (
         x509.CertificateSigningRequestBuilder()
