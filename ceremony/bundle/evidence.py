@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ceremony.bundle.contents import CRL, ROOT
-from ceremony.bundle.media import no_private_key
+from ceremony.bundle.media import SUMS, no_private_key
+from ceremony.bundle.paperwork import Maker, check_papers
 from ceremony.bundle.pictures import shows
 from ceremony.bundle.request import parse_request
 from ceremony.bundle.sums import verify_sums
@@ -36,12 +37,14 @@ class _Case:
         files: of the evidence; for a bare record the record alone.
         finished: the record must be closed.
         request: the files of the ceremony's copy of the request, where it is there.
+        maker: makes the papers again; None: they are not checked.
     """
 
     files: Mapping[str, bytes]
     expect: Fingerprint | None
     finished: bool
     request: Mapping[str, bytes] = field(default_factory=dict)
+    maker: Maker | None = None
     read: tuple[Line, ...] | None = None
 
     @property
@@ -81,10 +84,17 @@ def check_record(raw: bytes, expect: Fingerprint | None = None) -> tuple[Check, 
 
 
 def check_evidence(
-    files: Mapping[str, bytes], expect: Fingerprint | None = None
+    files: Mapping[str, bytes], expect: Fingerprint | None = None, maker: Maker | None = None
 ) -> tuple[Check, ...]:
-    """The checks of an evidence directory."""
-    return run(_Case(files=files, expect=expect, finished=True), _EVIDENCE_CHECKS)
+    """The checks of an evidence directory.
+
+    Args:
+        files: all of it.
+        expect: the record's head.
+        maker: makes report, script and key inventory again; None: they are not checked.
+    """
+    case = _Case(files=files, expect=expect, finished=True, maker=maker)
+    return run(case, _EVIDENCE_CHECKS)
 
 
 def check_ceremony(
@@ -259,11 +269,14 @@ def _request(case: _Case) -> str:
     return "the copy of the request is the one that came in"
 
 
-def _documents(_: _Case) -> str:
-    raise UncheckedError(
-        "report, script and key inventory are for people; the record is what counts, "
-        "and 'ceremony report' makes the report again from it"
-    )
+def _documents(case: _Case) -> str:
+    if case.maker is None:
+        raise UncheckedError("report, script and key inventory: 'ceremony verify' compares them")
+    pems = {name for name in case.files if name.endswith(".pem")}
+    others = frozenset({RECORD, PLAN, SUMS, *pems})
+    if PLAN not in case.files:
+        raise UncheckedError("report and script cannot be made again without the plan")
+    return check_papers(case.files, case.lines, others, case.maker)
 
 
 def _refuse(code: str, what: str) -> VerificationError:

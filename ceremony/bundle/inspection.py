@@ -21,6 +21,7 @@ from ceremony.bundle.media import (
     refuse_archive,
     refuse_private_key,
 )
+from ceremony.bundle.paperwork import Maker
 from ceremony.bundle.request import DOCUMENT
 from ceremony.bundle.sums import format_sums
 from ceremony.bundle.verdicts import UncheckedError, check_expected, refuse_findings, run
@@ -65,13 +66,16 @@ class Inspection:
     checks: tuple[Check, ...]
 
 
-def inspect(path: Path, *, expect: Fingerprint | None, at: datetime) -> Inspection:
+def inspect(
+    path: Path, *, expect: Fingerprint | None, at: datetime, maker: Maker | None = None
+) -> Inspection:
     """Recognises what is at `path`, and checks it.
 
     Args:
         path: a directory, a record, a certificate, a CSR, or the API's answer.
         expect: the fingerprint on paper: of the bundle, the certificate, or the record's head.
         at: the present, aware.
+        maker: makes the papers of evidence again, to be compared.
 
     Raises:
         MediaError: it cannot be read safely, or is nothing that can be checked.
@@ -83,7 +87,7 @@ def inspect(path: Path, *, expect: Fingerprint | None, at: datetime) -> Inspecti
     files = read_directory(path)
     found = _of_sums(files)
     if RECORD in files:
-        checks = check_evidence(files, expect)
+        checks = check_evidence(files, expect, maker)
         return Inspection(subject=Subject.EVIDENCE, fingerprint=found, checks=checks)
     if DOCUMENT not in files and any(name in files for name in (MANIFEST, PAYLOAD, ROOT)):
         checks = check_upload_files(files, expect=expect, at=at)

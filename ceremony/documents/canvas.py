@@ -65,6 +65,8 @@ class Canvas:
         self._widths: dict[Face, dict[str, float]] = {}
         self._pdf = FPDF(format="A4", unit="mm")
         self._pdf.set_auto_page_break(False)
+        # What is packed depends on the packer: other machines must make the same bytes.
+        self._pdf.set_compression(False)
         self._pdf.set_creation_date(document.created or _NO_DATE)
         self._pdf.set_title(printable(document.title))
         self._pdf.set_creator("ceremony")

@@ -1,20 +1,12 @@
 """Step 9, close: the record's last line, and the evidence that follows from the record alone."""
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
-from ceremony import __version__
-from ceremony.bundle.qr import qr_png, qr_svg
 from ceremony.bundle.sums import format_sums
-from ceremony.bundle.upload import Issued
 from ceremony.bundle.writing import read_back, write_directory, write_file
 from ceremony.core.fingerprints import Fingerprint
-from ceremony.documents.html import render_html
-from ceremony.documents.pdf import render_pdf
-from ceremony.documents.report import report
-from ceremony.documents.script import script
-from ceremony.documents.text import render_text
+from ceremony.documents.evidence import evidence_documents
 from ceremony.errors import MediaError
 from ceremony.flow.asking import Flow, acknowledge, pick
 from ceremony.flow.bags import close_bags
@@ -23,12 +15,10 @@ from ceremony.flow.export import bundle_name
 from ceremony.flow.issuing import FOLDER as CERTIFICATES
 from ceremony.flow.prompts import Facts, Finished, PickPath, Print, Step, Text, Tone, Working
 from ceremony.flow.room import Room
-from ceremony.flow.root import NAME as ROOT
 from ceremony.flow.sticks import EVIDENCE, keep, refuse_wrong
 from ceremony.flow.work import Work
 from ceremony.kinds import facts_of
 from ceremony.record.journal import NAME as RECORD
-from ceremony.x509.profiles import Role
 
 _EVIDENCE = "export/evidence"
 _STATEMENT = (
@@ -41,9 +31,6 @@ FINISHED = "finished"
 def close(room: Room, work: Work) -> Flow[None]:
     """Closes the record and writes the evidence; after a cut, writes what is missing."""
     upload = work.upload if work.exports else None
-    issued = list(work.certificates)
-    if work.exports:
-        issued.insert(0, Issued(role=Role.ROOT, name=ROOT, certificate=work.root))
     yield from close_bags(room)
     problem = None
     while True:
@@ -64,7 +51,7 @@ def close(room: Room, work: Work) -> Flow[None]:
             _close(room, upload)
         yield Working(step=Step.CLOSE, title="Writing the evidence and reading it back")
         try:
-            target = _write(room, parent, issued, upload)
+            target = _write(room, parent)
             break
         except MediaError as exc:
             problem = f"{exc} {exc.hint}"
@@ -115,8 +102,8 @@ def evidence_name(room: Room) -> str:
     return f"{room.plan.factory}-evidence-{room.ceremony_id}"
 
 
-def _write(room: Room, parent: Path, issued: Sequence[Issued], upload: Fingerprint | None) -> Path:
-    files = evidence_files(room, issued, upload)
+def _write(room: Room, parent: Path) -> Path:
+    files = evidence_files(room)
     target = parent / evidence_name(room)
     if not target.exists():
         write_directory(parent, evidence_name(room), files)
@@ -124,60 +111,18 @@ def _write(room: Room, parent: Path, issued: Sequence[Issued], upload: Fingerpri
     return target
 
 
-def evidence_files(
-    room: Room, issued: Sequence[Issued], upload: Fingerprint | None
-) -> Mapping[str, bytes]:
+def evidence_files(room: Room) -> Mapping[str, bytes]:
     """The evidence: a function of the record, the plan and the certificates alone."""
-    certificates = {item.name: item.certificate for item in issued}
-    told = report(room.record.lines, plan=room.plan, certificates=certificates)
-    paper = script(room.plan_file, tool_version=__version__)
+    folder = room.directory / CERTIFICATES
+    issued = {path.name: path.read_bytes() for path in sorted(folder.glob("*.pem"))}
     files = {
         RECORD: b"".join(line.raw for line in room.record.lines),
         "plan.toml": room.plan_file.raw,
-        "report.html": render_html(told),
-        "report.pdf": render_pdf(told),
-        "report.txt": render_text(told),
-        "script.html": render_html(paper),
-        "script.pdf": render_pdf(paper),
-        "script.txt": render_text(paper),
-        "key-inventory.json": _inventory(room),
+        **evidence_documents(room.record.lines, room.plan_file, issued),
+        **issued,
     }
-    if upload is not None:
-        files["upload-fingerprint.txt"] = _words(room, upload)
-        files["upload-fingerprint.svg"] = qr_svg(upload.hex.upper())
-        files["upload-fingerprint.png"] = qr_png(upload.hex.upper())
-    folder = room.directory / CERTIFICATES
-    for path in sorted(folder.glob("*.pem")):
-        files[path.name] = path.read_bytes()
     files["SHA256SUMS"] = format_sums(files)
     return files
-
-
-def _inventory(room: Room) -> bytes:
-    keys = []
-    for line in room.record.all("done"):
-        if not line.key.startswith("key/"):
-            continue
-        intent = room.need("intent", line.key)
-        keys.append(
-            {
-                "name": line.key.removeprefix("key/"),
-                "store": intent.data["store"],
-                "token_serial": intent.data.get("token_serial", ""),
-                "label": intent.data.get("label", ""),
-                "key_id": intent.data.get("key_id", ""),
-                "spki_sha256": line.data["spki_sha256"],
-                "attributes": line.data["attributes"],
-            }
-        )
-    document = {"schema": "ceremony-key-inventory/1", "ceremony_id": room.ceremony_id, "keys": keys}
-    return json.dumps(document, indent=2).encode() + b"\n"
-
-
-def _words(room: Room, upload: Fingerprint) -> bytes:
-    lines = [f"{bundle_name(room)}", f"SHA-256 of its SHA256SUMS: {upload.hex}", ""]
-    lines += [f"{letter}  {group}  {' '.join(words)}" for letter, group, words in upload.lines]
-    return ("\n".join(lines) + "\n").encode()
 
 
 def _finished(room: Room, target: Path) -> Finished:

@@ -1,6 +1,6 @@
 """`ceremony report`: the report of a finished or unfinished ceremony."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -10,22 +10,16 @@ from ceremony.bundle.media import is_name, read_file
 from ceremony.command_line import Command
 from ceremony.config import Plan
 from ceremony.documents.entries import Entries
+from ceremony.documents.evidence import certificates_on_record
 from ceremony.documents.report import report
 from ceremony.errors import MediaError, VerificationError
 from ceremony.offline.paper import check_output, write_document
 from ceremony.record.chain import MAX_RECORD_BYTES, Line, verify_chain, whole_lines
-from ceremony.x509.certificate import MAX_BYTES, Certificate, read_certificate
+from ceremony.x509.certificate import MAX_BYTES, Certificate
 
 _RECORD = "record.jsonl"
 _PLAN = "plan.toml"
 _CERTIFICATES = "certificates"
-# Names that a ceremony gives to certificates (house: what crosses the gap).
-_FIXED = {
-    "root": "factory_ca.pem",
-    "tls": "tls.pem",
-    "online-ca": "online_ca.pem",
-    "est-tls": "est-tls.pem",
-}
 
 
 @click.command(name="report", cls=Command)
@@ -46,7 +40,7 @@ def command(directory: Path, output: Path | None) -> int:
     check_output(output)
     lines = read_record(directory)
     plan = read_plan(directory, lines)
-    certificates = read_certificates(directory, Entries(lines).keys("done", "certificate/"))
+    certificates = read_certificates(directory, lines)
     write_document(report(lines, plan=plan, certificates=certificates), output)
     return 0
 
@@ -95,15 +89,15 @@ def read_plan(directory: Path, lines: Iterable[Line]) -> Plan | None:
     return found.plan
 
 
-def read_certificates(directory: Path, names: Iterable[str]) -> Mapping[str, Certificate]:
+def read_certificates(directory: Path, lines: Sequence[Line]) -> Mapping[str, Certificate]:
     """Certificates that lie beside the record or in its folder `certificates`, by name."""
-    found: dict[str, Certificate] = {}
-    for name in names:
-        if not is_name(name):
+    files: dict[str, bytes] = {}
+    for line in lines:
+        file = str(line.data.get("file"))
+        if line.type != "done" or not is_name(file):
             continue
-        file = _FIXED.get(name, f"local_ca-{name}.pem")
         for path in (directory / file, directory / _CERTIFICATES / file):
             if path.exists():
-                found[name] = read_certificate(read_file(path, MAX_BYTES), file)
+                files[file] = read_file(path, MAX_BYTES)
                 break
-    return found
+    return certificates_on_record(lines, files)

@@ -6,12 +6,16 @@ from typing import Any
 
 import click
 
+from ceremony import __version__
 from ceremony.bundle.inspection import Inspection, inspect
+from ceremony.bundle.paperwork import Maker
 from ceremony.bundle.verdicts import Outcome, failed
 from ceremony.command_line import Command
 from ceremony.core.fingerprints import Fingerprint
 from ceremony.core.text import show
+from ceremony.documents.evidence import remake
 from ceremony.errors import PlanError, VerificationError
+from ceremony.installation import tool_sha256
 from ceremony.offline.clock import SystemClock
 
 SCHEMA = "ceremony-verify/1"
@@ -32,7 +36,8 @@ def command(path: Path, expect: str | None, as_json: bool) -> int:
     not be checked is said. Exit status 3 when a check failed.
     """
     wanted = None if expect is None else parse_expected(expect)
-    found = inspect(path, expect=wanted, at=SystemClock().now())
+    maker = Maker(version=__version__, sha256=tool_sha256(), remake=remake)
+    found = inspect(path, expect=wanted, at=SystemClock().now(), maker=maker)
     click.echo(json.dumps(_document(path, found), indent=2) if as_json else _text(path, found))
     wrong = failed(found.checks)
     if wrong:
