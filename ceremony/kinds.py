@@ -60,6 +60,7 @@ class KindFacts:
         makes_local_cas: the plan may name local CAs to be made.
         reason: of the CRL that it signs; None: none.
         fields: of the API that its upload may set.
+        exports: an upload bundle leaves the room.
     """
 
     title: str
@@ -71,6 +72,7 @@ class KindFacts:
     makes_local_cas: bool = False
     reason: Reason | None = None
     fields: tuple[str, ...] = ()
+    exports: bool = True
 
 
 _ALL: Final = (Slot.TLS, Slot.ONLINE_CA, Slot.EST_TLS)
@@ -141,16 +143,18 @@ KINDS: Final[Mapping[Kind, KindFacts]] = MappingProxyType(
             title="Keys of an abandoned ceremony are destroyed",
             purpose="This ceremony destroys keys that an abandoned ceremony made. Nothing that "
             "was exported is certified by them.",
+            exports=False,
         ),
         Kind.CHECK_BACKUP: KindFacts(
             title="A drill: the backup of the root key",
             purpose="This ceremony proves that the backup of the root key works. Nothing is "
             "made, and nothing leaves the room.",
+            exports=False,
         ),
     }
 )
 
-EXPORTS_NOTHING: Final = frozenset({Kind.DESTROY_KEY, Kind.CHECK_BACKUP})
+EXPORTS_NOTHING: Final = frozenset(kind for kind, facts in KINDS.items() if not facts.exports)
 
 
 def facts_of(kind: Kind) -> KindFacts:

@@ -236,6 +236,15 @@ class Plan(Frozen, frozen=True):
     media: Media = Media()
     rehearsal: bool = False
 
+    @property
+    def tokens(self) -> tuple[tuple[str, Token], ...]:
+        """Each token table that this kind works with, with what its key is."""
+        if self.kind is Kind.CHECK_BACKUP:  # the root's own token stays in its bag
+            return (("backup", self.root.backup.token),) if self.root.backup.token else ()
+        found = [("root", self.root.token)] if self.root.key_store == "token" else []
+        found += [(f"local CA {ca.name}", ca.token) for ca in self.local_ca]
+        return tuple((purpose, token) for purpose, token in found if token is not None)
+
     def owner(self, ca: LocalCa) -> str:
         """The user id that owns the devices of `ca`."""
         return ca.user_id or self.user_id

@@ -2,6 +2,7 @@
 
 from ceremony.config import Plan
 from ceremony.core.text import show
+from ceremony.documents.later import later_import_rows
 from ceremony.documents.model import Print
 from ceremony.documents.parts import BOTH, EITHER, Part, Row, type_back
 from ceremony.kinds import facts_of
@@ -142,6 +143,7 @@ def import_part(plan: Plan) -> Part:
                 else ()
             ),
             (BOTH, "Accept the CSRs, or refuse them. Acknowledge each warning.", "Accepted"),
+            *(later_import_rows(plan) if later else ()),
             (EITHER, "Pull the stick CSR IN.", "Stick in its bag"),
         ),
         after=(

@@ -34,10 +34,8 @@ def changes(entries: Entries) -> tuple[Block, ...]:
         return ()
     blocks: list[Block] = [Heading(text="What changes at the Factory")]
     if effect is not None:
-        told = effect.names("sentences").split(", ")
-        blocks.append(
-            Paragraph(tone=Tone.NOTICE, lead="When it is uploaded:", text="; ".join(told))
-        )
+        told = "; ".join(effect.texts("sentences"))
+        blocks.append(Paragraph(tone=Tone.NOTICE, lead="When it is uploaded:", text=told))
     if intent is None:
         return tuple(blocks)
     done = entries.find("done", "crl/crl")

@@ -1,9 +1,11 @@
 """Parts 8 and 9 of the script: export and close."""
 
 from ceremony.config import Plan
+from ceremony.core.text import show
 from ceremony.core.typeback import Policy
 from ceremony.documents.model import Print
 from ceremony.documents.parts import BOTH, EITHER, Part, Row, custody_names
+from ceremony.kinds import facts_of
 
 
 def export_part(plan: Plan) -> Part:
@@ -87,10 +89,10 @@ def close_part(plan: Plan) -> Part:
         (
             EITHER,
             "Pull all sticks. Put each into its bag; write bag numbers and holders on page 2.",
-            "EVIDENCE to the safe; SIGNED OUT to the online machine",
+            "; ".join(f"{what}: {where}" for what, where in _sticks(plan)),
         ),
     ]
-    if plan.root.key_store == "token":
+    if plan.tokens:
         rows.append(("PIN holder", "Pull the token. Into its bag, to the safe.", "Bag number"))
     rows.append((BOTH, "Complete exception sheets and sign-off. Time of the end: below.", "Signed"))
     return Part(
@@ -99,3 +101,33 @@ def close_part(plan: Plan) -> Part:
         rows=tuple(rows),
         after=(Print(caption="Head of the record: SHA-256 of its last line"),),
     )
+
+
+def what_next(plan: Plan, bundle: str) -> tuple[tuple[str, str], ...]:
+    """Where each thing goes after this kind of ceremony, and what is done there.
+
+    Args:
+        bundle: name of the upload bundle's folder.
+    """
+    facts = facts_of(plan.kind)
+    rows = list(_sticks(plan))
+    if facts.fields:
+        rows.append(("There", f"ceremony-online upload {show(bundle)}"))
+    if facts.reason is not None:
+        days = f"within {plan.limits.crl_days} days of its signing: then it has expired"
+        rows.append(("The CRL", f"to be uploaded {days}"))
+    if custody_names(plan):
+        rows.append(("Sticks with keys", "to their receivers, apart from the passphrases"))
+    if plan.tokens:
+        rows.append(("Token", "log out, into its bag, to the safe"))
+    return tuple(rows)
+
+
+def _sticks(plan: Plan) -> tuple[tuple[str, str], ...]:
+    facts, evidence = facts_of(plan.kind), ("Stick EVIDENCE", "to the safe, with the paper")
+    if not facts.exports:
+        return (evidence,)
+    to = "to the online machine, with the sheet of words"
+    if not facts.fields:
+        to = "to those who asked for the certificates; nothing is to be uploaded"
+    return evidence, ("Stick SIGNED OUT", to)

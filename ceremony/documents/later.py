@@ -6,7 +6,7 @@ from ceremony.config import Plan
 from ceremony.core.text import show
 from ceremony.documents.model import Print
 from ceremony.documents.parts import BOTH, EITHER, Part, Row, token_name, type_back
-from ceremony.kinds import Reason, facts_of
+from ceremony.kinds import Reason, Slot, facts_of
 
 _EFFECTS = {
     Reason.DISABLE: "no new device can register with it; its registered devices go on",
@@ -91,6 +91,26 @@ def foreign_csrs_part(plan: Plan) -> Part:
     )
 
 
+def later_import_rows(plan: Plan) -> Iterator[Row]:
+    """What the officers decide over the Factory of today: new names, which device CAs."""
+    if any(slot is not Slot.ONLINE_CA for slot in plan.requests):
+        for seat in "AB":
+            yield (
+                seat,
+                (
+                    "If DNS names differ from the certificate of today: type each name, in its "
+                    "order, from what the platform said by other means."
+                ),
+                "Match, or nothing was asked; three wrong tries end the ceremony",
+            )
+    if facts_of(plan.kind).reason is not None and not plan.device_ca:
+        yield (
+            BOTH,
+            "Choose each device CA that the CRL acts on, by its serial. Both agree on each.",
+            "On record; the serials are typed back at step 6",
+        )
+
+
 def serial_rows(plan: Plan) -> Iterator[Row]:
     """Before the fence: both officers type each serial, and hear what follows."""
     reason = facts_of(plan.kind).reason
@@ -138,7 +158,10 @@ def destroy_part(plan: Plan) -> Part:
         )
         for seat in "AB"
     ]
-    rows += _open_store(plan) if plan.root.key_store == "token" else ()
+    if plan.root.key_store == "token":
+        rows += _open_store(plan)
+    else:
+        rows.append(("Custodian", "Type the passphrase of each key from its sheet.", "Opened"))
     rows += [
         (BOTH, f"Watch: the key '{name}' is destroyed.", "Looked for again, and not there")
         for name in names

@@ -10,6 +10,7 @@ from ceremony.documents.artefacts import hardware, keys, outgoing, request
 from ceremony.documents.changes import changes, existing_root
 from ceremony.documents.commands import command_annex
 from ceremony.documents.course import course
+from ceremony.documents.departure import what_next
 from ceremony.documents.entries import Entries, Entry
 from ceremony.documents.judgements import checks, exceptions, fences, preflights, type_backs
 from ceremony.documents.model import (
@@ -53,7 +54,7 @@ def report(
     if entries.find("close") is None:
         marks.append(UNFINISHED)
     return Document(
-        title="Key generation report",
+        title="Key generation report" if entries.keys("done", "key/") else "Key ceremony report",
         subtitle=f"Factory {opened.text('factory')}, ceremony {opened.text('ceremony_id')}",
         footer=f"Plan SHA-256 {opened.text('plan_sha256')} - {opened.text('ceremony_id')}",
         marks=tuple(marks),
@@ -76,6 +77,7 @@ def report(
             *checks(entries),
             *outgoing(entries),
             *bags(entries),
+            *_next(entries, plan),
             *course(entries),
             *_plan(opened, plan),
             *statements(entries),
@@ -163,6 +165,14 @@ def _people(entries: Entries) -> tuple[Block, ...]:
             rows=tuple(rows),
         ),
     )
+
+
+def _next(entries: Entries, plan: Plan | None) -> tuple[Block, ...]:
+    if plan is None:
+        return ()
+    done = entries.find("done", "export/upload")
+    bundle = done.text("path").rpartition("/")[2] if done is not None else "BUNDLE"
+    return Heading(text="What comes next"), Facts(rows=what_next(plan, bundle))
 
 
 def _plan(opened: Entry, plan: Plan | None) -> tuple[Block, ...]:

@@ -26,6 +26,7 @@ from ceremony.documents.sheet import travelling_sheet
 from ceremony.kinds import facts_of
 
 _EXCEPTION_SHEETS = 4
+_REQUEST_SHEET = "The sheet of words of the request bundle, from the online machine"
 
 
 def script(plan_file: PlanFile, *, tool_version: str) -> Document:
@@ -189,19 +190,19 @@ def _people(plan: Plan) -> tuple[Block, ...]:
 
 
 def _equipment(plan: Plan) -> tuple[Block, ...]:
-    items = ["Laptop without network", "Stick CSR IN", "Stick SIGNED OUT", "Stick EVIDENCE"]
-    items += [f"Stick KEY {name}" for name in custody_names(plan)]
-    tokens = [plan.root.token] if plan.root.key_store == "token" else []
-    tokens += [ca.token for ca in plan.local_ca if ca.key_store == "token"]
-    items += [f"Token: {token_name(token)}" for token in tokens if token is not None]
-    if plan.root.backup.method == "vendor" and facts_of(plan.kind).makes_root:
+    exports = facts_of(plan.kind).exports
+    items = ["Laptop without network", *(["Stick CSR IN", "Stick SIGNED OUT"] if exports else [])]
+    items += ["Stick EVIDENCE", *(f"Stick KEY {name}" for name in custody_names(plan))]
+    items += dict.fromkeys(f"Token: {token_name(token)}" for _, token in plan.tokens)
+    made = facts_of(plan.kind).makes_root
+    if plan.root.backup.method == "vendor" and (made or not (exports or plan.tokens)):
         items.append("Backup token: serial")
     return (
         Heading(text="What is in the room", level=2),
         Checklist(
             items=(
                 "This script, approved and signed, printed on another machine",
-                "The sheet of words of the request bundle, from the online machine",
+                *((_REQUEST_SHEET,) if exports else ()),
                 "Two watches that do not depend on the laptop",
                 "Pens, envelopes, new tamper-evident bags",
             )

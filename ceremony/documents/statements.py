@@ -3,7 +3,7 @@
 from ceremony.core.text import show
 from ceremony.documents.entries import Entries
 from ceremony.documents.model import Block, Facts, Heading, Paragraph, Tone
-from ceremony.kinds import Kind
+from ceremony.kinds import Kind, KindFacts, facts_of
 
 _MILESTONES = (
     ("officer", "A", "officer A"),
@@ -24,13 +24,22 @@ _MILESTONES = (
 
 
 _OF_A_FIRST = frozenset({"fence root", "root key", "root certificate"})
+_OF_AN_EXPORT = frozenset(
+    {"request bundle", "fence sign", "verification", "fence export", "upload bundle"}
+)
+
+
+def _facts(entries: Entries) -> KindFacts:
+    kind = str(entries.lines[0].data.get("kind"))
+    return facts_of(Kind(kind) if kind in list(Kind) else Kind.CREATE)
 
 
 def _milestones(entries: Entries) -> tuple[tuple[str, str | None, str], ...]:
-    """Those of its kind: later ones make no root."""
-    if str(entries.lines[0].data.get("kind")) == Kind.CREATE:
-        return _MILESTONES
-    return tuple(row for row in _MILESTONES if row[2] not in _OF_A_FIRST)
+    """Those of its kind: later ones make no root, some export nothing."""
+    facts = _facts(entries)
+    without = frozenset[str]() if facts.makes_root else _OF_A_FIRST
+    without |= frozenset() if facts.exports else _OF_AN_EXPORT
+    return tuple(row for row in _MILESTONES if row[2] not in without)
 
 
 def missing(entries: Entries) -> tuple[str, ...]:
@@ -89,7 +98,8 @@ def statements(entries: Entries) -> tuple[Block, ...]:
     if close is not None:
         blocks.append(Paragraph(text=close.text("statement")))
     blocks.append(Heading(text="What this report rests on", level=2))
-    blocks += [Paragraph(lead=lead, text=text) for lead, text in _ASSUMPTIONS]
+    rests_on = _ASSUMPTIONS if _facts(entries).exports else _ASSUMPTIONS[1:]
+    blocks += [Paragraph(lead=lead, text=text) for lead, text in rests_on]
     blocks.append(Heading(text="What was not checked", level=2))
     blocks.append(Facts(rows=_unchecked(entries)))
     blocks.append(
@@ -104,8 +114,9 @@ def statements(entries: Entries) -> tuple[Block, ...]:
 
 
 def _unchecked(entries: Entries) -> tuple[tuple[str, str], ...]:
+    platform = "Whether it accepted the certificates: the receipt of the upload tells."
     rows = [
-        ("The platform", "Whether it accepted the certificates: the receipt of the upload tells."),
+        *((("The platform", platform),) if _facts(entries).fields else ()),
         ("Room", "Access to the room, and cameras: on the script only."),
         ("Bags", "Their numbers are as typed; seals are looked at by people."),
     ]

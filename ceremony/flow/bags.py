@@ -11,7 +11,7 @@ from ceremony.core.text import show
 from ceremony.flow.asking import Flow, enter
 from ceremony.flow.prompts import EnterText, Facts, Field, Step, Text, Tone
 from ceremony.flow.room import Room
-from ceremony.kinds import EXPORTS_NOTHING, Kind
+from ceremony.kinds import EXPORTS_NOTHING
 
 NO_BAG = "-"
 
@@ -52,19 +52,16 @@ def sealed_before(room: Room) -> dict[str, str]:
     return {str(row["item"]): str(row["bag"]) for row in held if row["bag"] != NO_BAG}
 
 
-def _tokens(room: Room) -> list[str]:
-    plan = room.plan
-    if plan.kind is Kind.CHECK_BACKUP:
-        token = plan.root.backup.token
-        return [] if token is None else [f"backup token {show(token.serial or token.label or '')}"]
-    tokens = [plan.root.token] if plan.root.key_store == "token" else []
-    tokens += [ca.token for ca in plan.local_ca if ca.key_store == "token"]
-    names = [t.serial or t.label or "" for t in tokens if t is not None]
-    return [f"token {show(name)}" for name in dict.fromkeys(names)]
+def _tokens(room: Room) -> tuple[str, ...]:
+    called = {True: "backup token", False: "token"}
+    return tuple(
+        f"{called[purpose == 'backup']} {show(token.serial or token.label or '')}"
+        for purpose, token in room.plan.tokens
+    )
 
 
 def _brought(room: Room) -> tuple[str, ...]:
-    return (*_tokens(room), "laptop", "stick CSR IN")
+    return tuple(dict.fromkeys((*_tokens(room), "laptop", "stick CSR IN")))
 
 
 def _left(room: Room) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from ceremony.bundle.sums import format_sums
 from ceremony.bundle.writing import read_back, write_directory, write_file
 from ceremony.core.fingerprints import Fingerprint
+from ceremony.documents.departure import what_next
 from ceremony.documents.evidence import evidence_documents
 from ceremony.errors import MediaError
 from ceremony.flow.asking import Flow, acknowledge, pick
@@ -138,10 +139,7 @@ def _finished(room: Room, target: Path) -> Finished:
                 rows=(
                     ("Exceptions on record", str(count)),
                     ("Evidence", str(target)),
-                    ("Stick EVIDENCE", "to the safe, with the paper"),
-                    ("Stick SIGNED OUT", "to the online machine, with the sheet of words"),
-                    ("There", f"ceremony-online upload {bundle_name(room)}"),
-                    ("Token", "log out, into its bag, to the safe"),
+                    *what_next(room.plan, bundle_name(room)),
                 )
             ),
         ),

@@ -18,7 +18,7 @@ from ceremony.installation import tool_sha256
 from ceremony.offline import cli
 from ceremony.offline.clock import SystemClock
 from ceremony.offline.environment import default_state
-from ceremony.offline.inventory import FoundModule, found_modules, listing_tokens, plan_tokens
+from ceremony.offline.inventory import FoundModule, found_modules, listing_tokens
 from ceremony.offline.preflight import machine_rows, preflight
 
 SCHEMA = "ceremony-doctor/1"
@@ -80,7 +80,7 @@ def _tokens(plan: Plan | None, modules: tuple[FoundModule, ...]) -> list[dict[st
 
     A module of the plan gets the plan's environment; the same file is not asked twice.
     """
-    asked = [token for _, token in plan_tokens(plan)] if plan is not None else []
+    asked = [token for _, token in plan.tokens] if plan is not None else []
     known = {str(Path(token.module).resolve()) for token in asked}
     others = [module for module in modules if module.path not in known]
     asked += [token for module in others for token in listing_tokens(module.path)]

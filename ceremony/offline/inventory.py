@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from ceremony.config import Kind, Plan, Token
+from ceremony.config import Plan, Token
 from ceremony.core.ports import PinState, StoreInfo
 from ceremony.core.text import show
 from ceremony.errors import KeyStoreError
@@ -163,25 +163,10 @@ def _is_nss(folder: Path) -> bool:
 # --- the plan's tokens ----------------------------------------------------------------
 
 
-def plan_tokens(plan: Plan) -> tuple[tuple[str, Token], ...]:
-    """Each token table of the plan, with what its key is."""
-    found = []
-    if plan.kind is Kind.CHECK_BACKUP:  # the root's own token stays in its bag
-        return (("backup", plan.root.backup.token),) if plan.root.backup.token else ()
-    if plan.root.key_store == "token" and plan.root.token is not None:
-        found.append(("root", plan.root.token))
-    found += [
-        (f"local CA {ca.name}", ca.token)
-        for ca in plan.local_ca
-        if ca.key_store == "token" and ca.token is not None
-    ]
-    return tuple(found)
-
-
 def token_rows(plan: Plan, tokens: Callable[[Token], Sequence[StoreInfo]]) -> tuple[CheckRow, ...]:
     """For each token table: its module's file, then the token itself."""
     rows: list[CheckRow] = []
-    for purpose, token in plan_tokens(plan):
+    for purpose, token in plan.tokens:
         try:
             module = check_module(token)
             pinned = "as pinned" if token.module_sha256 else "not pinned in the plan"

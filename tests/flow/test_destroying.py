@@ -12,6 +12,7 @@ from ceremony.flow.driver import Outcome, run
 from ceremony.flow.prompts import Answer, AnyPrompt, Command, Frame
 from ceremony.offline import store
 from ceremony.record.chain import Line, read_lines
+from tests.documents.acts import unscripted
 from tests.flow.memory import MemoryToken, memory_table
 from tests.flow.sittings import Patient
 from tests.flow.table import Table
@@ -90,6 +91,12 @@ def test_the_key_of_an_abandoned_ceremony_is_destroyed_behind_a_fence(
     assert lines(folder)[-1].type == "destroyed"
     (evidence,) = (table.media / "evidence").iterdir()
     checks = check_evidence(read_directory(evidence))
+    held = read_lines((evidence / "record.jsonl").read_bytes())
+    assert unscripted(table.plan_file.plan, held) == []
+    told = " ".join((evidence / "report.txt").read_text().split())
+    assert "to the safe, with the paper" in told
+    assert "SIGNED OUT" not in told
+    assert "ceremony-online" not in told
     assert not [check for check in checks if check.outcome.value == "failed"]
     table.plan_file = create
     again = store.resume(folder, create, table.services)

@@ -18,6 +18,7 @@ from ceremony.offline import store
 from ceremony.practice.softhsm import create_token
 from ceremony.record.chain import Line
 from ceremony.x509.certificate import read_certificate
+from tests.documents.acts import unscripted
 from tests.flow.table import Table, plan_text
 from tests.flow.test_backup import PIN, copies_table, import_key, key_pair, tokens_plan
 
@@ -78,6 +79,8 @@ def test_both_copies_of_a_key_file_are_opened_again(tmp_path: Path) -> None:
     lines = drill(table, text, drillers)
     proven = [line.key for line in lines if line.type == "backup-check"]
     assert proven == ["root", "root_2"]
+    plan = config.parse(text.replace('"create"', '"check-backup"').encode()).plan
+    assert unscripted(plan, lines) == []
     assert "is not the root CA of acme" in drillers.problems[0]
     (evidence,) = (table.media / "evidence").glob("*evidence-check-backup*")
     checks = {check.code: check.outcome.value for check in check_evidence(read_directory(evidence))}

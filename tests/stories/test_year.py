@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from ceremony.config import load
+from ceremony.kinds import Kind, facts_of
 from ceremony.record.chain import verify_chain
+from tests.documents.acts import unscripted
 from tests.stories.conftest import Run, run
 
 YEAR = (
@@ -140,6 +143,21 @@ def test_the_report_says_what_stops_working(year: Year) -> None:
 def test_no_key_file_of_the_root_stays_behind_a_later_ceremony(year: Year) -> None:
     for path in (year.directory / "state").glob("*/keys/root-ca.key"):
         assert path.parent.parent.name.startswith("create-")
+
+
+def test_each_script_has_a_row_for_each_act_on_the_record(year: Year) -> None:
+    for evidence in sorted((year.directory / "evidence").iterdir()):
+        plan = load(evidence / "plan.toml").plan
+        lines = verify_chain((evidence / "record.jsonl").read_bytes())
+        assert unscripted(plan, lines) == [], plan.kind
+
+
+def test_what_comes_next_is_of_the_kind(year: Year) -> None:
+    for evidence in sorted((year.directory / "evidence").iterdir()):
+        told = " ".join((evidence / "report.txt").read_text().split())
+        kind = load(evidence / "plan.toml").plan.kind
+        assert ("ceremony-online upload" in told) == (kind is not Kind.SIGN_CSR)
+        assert ("then it has expired" in told) == (facts_of(kind).reason is not None)
 
 
 def test_a_root_is_set_once_and_the_same_folder_goes_on(year: Year) -> None:
