@@ -146,13 +146,20 @@ class KeyStore(Protocol):
         """
         ...
 
-    def sign_all(self, key: KeyInfo, data: Sequence[bytes]) -> tuple[bytes, ...]:
-        """Signs many, in order, as `sign` does each; a store may do it faster.
+    def sign_digests(self, key: KeyInfo, digests: Sequence[bytes]) -> tuple[bytes, ...]:
+        """Signs many digests, in order; **verifies nothing**: for a batch, whose workers do.
+
+        Args:
+            key: one of `keys`.
+            digests: SHA-256 (P-256) or SHA-384 (P-384).
+
+        Returns:
+            DER ECDSA-Sig-Values.
 
         Raises:
             KeyStoreError: nothing is returned then, though some may have been signed.
         """
-        return tuple(self.sign(key, one) for one in data)
+        ...
 
     def destroy(self, key: KeyInfo) -> None:
         """Destroys a key pair for good, and looks that it is gone.

@@ -26,15 +26,25 @@ from ceremony.devices.outputs import Folders, GrowingFile
 from ceremony.devices.pool import Pool
 from ceremony.devices.rendering import TAR_END, Form, Rendering
 from ceremony.devices.results import encode_results
-from ceremony.devices.rows import Failed, Job, Made, Progress, Row
+from ceremony.devices.rows import (
+    Digests,
+    Failed,
+    Job,
+    Made,
+    Progress,
+    Row,
+    Rows,
+    Signatures,
+)
 from ceremony.devices.sources import SourceRow
 from ceremony.devices.template import Template
-from ceremony.devices.worker import Work, Worker, decode_rows, encode_job, signed
+from ceremony.devices.worker import Work, Worker, decode_answer, encode_request
 from ceremony.errors import MediaError, PlanError, VerificationError
 from ceremony.x509.issuing import issuer_of
 
 JOB: Final = 1000
-AHEAD: Final = 2
+AHEAD: Final = 4
+_TOGETHER: Final = 250
 
 Tell = Callable[[Progress], None]
 
@@ -87,7 +97,7 @@ class _Run:
                 "the device CA ends before these certificates would begin",
                 hint="Check the clock, and which CA is used.",
             )
-        sign_all = partial(store.sign_all, key)
+        self._sign = partial(store.sign_digests, key)
         authority = order.authority
         self._rendering = Rendering(
             form=order.form,
@@ -110,9 +120,10 @@ class _Run:
             rendering=self._rendering,
             csrs=order.source.csrs,
             foreign_keys=frozenset((authority.ca.spki_sha256.hex, authority.root.spki_sha256.hex)),
-            sign_all=sign_all if store.info().kind == "file" else None,
+            ca_spki=authority.ca.spki,
+            curve=authority.curve,
+            sign=self._sign if store.info().kind == "file" else None,
         )
-        self._sign_all = sign_all
         self._positions: deque[tuple[int, str]] = deque()
         self._output: GrowingFile | None = None
         self._folders: Folders | None = None
@@ -141,9 +152,8 @@ class _Run:
     def _issue(self, pool: Pool, batch: Batch, progress: Progress) -> Progress:
         self._tell(progress)
         if self._output is None or not self._output.complete:
-            for rows in self._steps_of(
-                ahead(self._signed(pool.answers(self._jobs(progress))), AHEAD)
-            ):
+            answers = pool.answers(self._jobs(progress), self._reply)
+            for rows in self._steps_of(ahead(_rows(answers), AHEAD)):
                 progress = self._commit(batch, rows, progress)
                 self._tell(progress)
         if self._output is not None and not self._output.complete:
@@ -153,12 +163,14 @@ class _Run:
         self._results.finish()
         return progress
 
-    def _signed(self, answers: Iterator[bytes]) -> Iterator[list[Row]]:
-        """The rows of the workers. A token signs here, while the step before is written."""
-        for answer in answers:
-            rows = decode_rows(answer)
-            alone = self._work.sign_all is None
-            yield signed(rows, self._work, self._sign_all) if alone else rows
+    def _reply(self, answer: bytes) -> bytes | None:
+        """What a token signed, to the worker that asked for it; it verifies each."""
+        if self._work.sign is not None:
+            return None
+        asked = decode_answer(answer)
+        if isinstance(asked, Digests):
+            return encode_request(Signatures(self._sign(asked.digests)))
+        return None
 
     def _steps_of(self, parts: Iterator[list[Row]]) -> Iterator[list[Row]]:
         """As many rows together as are synced together."""
@@ -250,7 +262,7 @@ class _Run:
         rows = self._order.source.rows(progress.position)
         line = progress.lines
         while part := list(islice(rows, min(JOB, self._order.step))):
-            yield encode_job(_job(line + 1, part, self._positions))
+            yield encode_request(_job(line + 1, part, self._positions))
             line += len(part)
 
     def _commit(self, batch: Batch, rows: list[Row], progress: Progress) -> Progress:
@@ -263,22 +275,27 @@ class _Run:
         with self._ledger.step(batch) as step:
             taken, known = step.add(made, self._rendering.not_after)
             failed += known
-            body = b"".join(row.rendered for row in taken)
+            body = hashlib.sha256()
+            for row in taken:
+                body.update(row.rendered)
+            length = sum(len(row.rendered) for row in taken)
             results = encode_results(taken, failed)
             progress = Progress(
                 lines=lines,
                 issued=progress.issued + len(taken),
                 refused=progress.refused + len(failed),
-                length=progress.length + len(body),
+                length=progress.length + length,
                 results_length=progress.results_length + len(results),
                 position=position,
-                digest=_sha256(body) + _sha256(results),
+                digest=body.hexdigest() + hashlib.sha256(results).hexdigest(),
             )
             step.pend(progress)
         if self._folders is not None:
             self._folders.write(taken)
         elif self._output is not None:
-            self._output.append(body)
+            for first in range(0, len(taken), _TOGETHER):
+                part = taken[first : first + _TOGETHER]
+                self._output.append(b"".join(row.rendered for row in part))
             self._output.sync()
         self._results.append(results)
         self._results.sync()
@@ -313,10 +330,13 @@ class _Run:
         )
 
 
+def _rows(answers: Iterator[bytes]) -> Iterator[list[Row]]:
+    for answer in answers:
+        decoded = decode_answer(answer)
+        if isinstance(decoded, Rows):
+            yield decoded.rows
+
+
 def _job(first: int, part: list[SourceRow], positions: deque[tuple[int, str]]) -> Job:
     positions.append((first + len(part) - 1, part[-1].position))
     return Job(first, [row.name for row in part], [row.data for row in part])
-
-
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()

@@ -1,5 +1,7 @@
 """A few forked worker processes, asked in turn, answering in order.
 
+Each has its next request at hand before it has answered the one before.
+
 They are forked and not spawned: what they need, an opened key file among it, never
 travels. A worker ends when its pipe closes, however its parent ended.
 """
@@ -7,13 +9,17 @@ travels. A worker ends when its pipe closes, however its parent ended.
 import multiprocessing
 import os
 import signal
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from multiprocessing.connection import Connection
-from typing import Self
+from typing import Final, Self
 
+from ceremony.devices.ahead import ahead
 from ceremony.errors import MediaError
 
 Serve = Callable[[bytes], bytes]
+Reply = Callable[[bytes], bytes | None]
+_AT_HAND: Final = 2
 
 
 class Pool:
@@ -49,38 +55,54 @@ class Pool:
                 process.kill()
                 process.join()
 
-    def answers(self, requests: Iterable[bytes]) -> Iterator[bytes]:
-        """One answer for each request, in order; each worker has one at a time.
+    def answers(self, requests: Iterable[bytes], reply: Reply = lambda _: None) -> Iterator[bytes]:
+        """One last answer for each request, in order.
+
+        Args:
+            requests: go to the workers in turn.
+            reply: to an answer: what the worker is asked next about it, which it answers
+                when it has answered all it was asked before; None to a last answer.
 
         Raises:
             MediaError: `devices.worker_ended`.
         """
         source = iter(requests)
-        waiting: list[Connection] = []
-        for end in self._ends:
-            if not self._send(end, source):
-                break
-            waiting.append(end)
-        while waiting:
-            end = waiting.pop(0)
-            try:
-                answer = end.recv_bytes()
-            except (EOFError, OSError) as exc:
-                raise _ended() from exc
+        turns = deque(end for _ in range(_AT_HAND) for end in self._ends if self._send(end, source))
+        last: dict[Connection, deque[bytes]] = {end: deque() for end in self._ends}
+        while turns:
+            end = turns.popleft()
+            while not last[end]:
+                answer = _receive(end)
+                again = reply(answer)
+                if again is None:
+                    last[end].append(answer)
+                else:
+                    _give(end, again)
             if self._send(end, source):
-                waiting.append(end)
-            yield answer
+                turns.append(end)
+            yield last[end].popleft()
 
     @staticmethod
     def _send(end: Connection, source: Iterator[bytes]) -> bool:
         request = next(source, None)
         if request is None:
             return False
-        try:
-            end.send_bytes(request)
-        except OSError as exc:
-            raise _ended() from exc
+        _give(end, request)
         return True
+
+
+def _give(end: Connection, request: bytes) -> None:
+    try:
+        end.send_bytes(request)
+    except OSError as exc:
+        raise _ended() from exc
+
+
+def _receive(end: Connection) -> bytes:
+    try:
+        return end.recv_bytes()
+    except (EOFError, OSError) as exc:
+        raise _ended() from exc
 
 
 def _ended() -> MediaError:
@@ -96,13 +118,20 @@ def _run(theirs: Connection, others: list[Connection], serve: Serve) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for end in others:
         end.close()
-    while True:
-        try:
-            request = theirs.recv_bytes()
-        except (EOFError, OSError):
-            os._exit(0)
+    # More than can be at hand: whoever gives a request never waits for the worker, which
+    # may be waiting for its answer to be taken.
+    for request in ahead(_requests(theirs), 2 * _AT_HAND):
         answer = serve(request)
         try:
             theirs.send_bytes(answer)
         except OSError:
-            os._exit(0)
+            break
+    os._exit(0)
+
+
+def _requests(theirs: Connection) -> Iterator[bytes]:
+    while True:
+        try:
+            yield theirs.recv_bytes()
+        except (EOFError, OSError):
+            return

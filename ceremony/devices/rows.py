@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 
 
-class Job(msgspec.Struct, frozen=True, array_like=True):
+class Job(msgspec.Struct, frozen=True, array_like=True, tag=1, gc=False):
     """Some rows for a worker.
 
     Attributes:
@@ -19,7 +19,16 @@ class Job(msgspec.Struct, frozen=True, array_like=True):
     data: list[bytes | None]
 
 
-class Made(msgspec.Struct, frozen=True, array_like=True, tag=1):
+class Signatures(msgspec.Struct, frozen=True, array_like=True, tag=2, gc=False):
+    """Signatures over the digests that the worker gave, in order: DER, not verified."""
+
+    der: tuple[bytes, ...]
+
+
+Request = Job | Signatures
+
+
+class Made(msgspec.Struct, frozen=True, array_like=True, tag=1, gc=False):
     """A row that gets its certificate.
 
     Attributes:
@@ -42,7 +51,7 @@ class Made(msgspec.Struct, frozen=True, array_like=True, tag=1):
     rendered: bytes = b""
 
 
-class Failed(msgspec.Struct, frozen=True, array_like=True, tag=0):
+class Failed(msgspec.Struct, frozen=True, array_like=True, tag=0, gc=False):
     """A row that was refused, and why."""
 
     line: int
@@ -55,19 +64,27 @@ class Failed(msgspec.Struct, frozen=True, array_like=True, tag=0):
 Row = Made | Failed
 
 
-class Refusal(msgspec.Struct, frozen=True, array_like=True):
-    """What ended a worker's work: a refusal of the key store."""
+class Digests(msgspec.Struct, frozen=True, array_like=True, tag=1):
+    """A worker's answer where the key store is not its own: what is to be signed."""
+
+    digests: list[bytes]
+
+
+class Refusal(msgspec.Struct, frozen=True, array_like=True, tag=2):
+    """A worker's answer that ends the batch: a refusal of the key store."""
 
     code: str
     message: str
     hint: str
 
 
-class Rows(msgspec.Struct, frozen=True, array_like=True):
-    """A worker's answer."""
+class Rows(msgspec.Struct, frozen=True, array_like=True, tag=3):
+    """A worker's last answer to a job."""
 
     rows: list[Row]
-    refusal: Refusal | None = None
+
+
+Answer = Digests | Refusal | Rows
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):

@@ -142,30 +142,28 @@ class FileKeyStore(KeyStore):
         Raises:
             KeyStoreError: `file.key_missing`, `token.signature_wrong`.
         """
+        private = self._private(key)
+        digest = ecdsa.digest_of(key.curve, data)
+        algorithm = ec.ECDSA(Prehashed(ecdsa.CURVES[key.curve].digest))
+        der = private.sign(digest, algorithm)
+        ecdsa.verify(private.public_key(), key.curve, digest, der)
+        return der
+
+    def sign_digests(self, key: KeyInfo, digests: Sequence[bytes]) -> tuple[bytes, ...]:
+        """As the port says: OpenSSL in this process signs, and nothing is verified.
+
+        Raises:
+            KeyStoreError: `file.key_missing`, `file.not_logged_in`.
+        """
+        private = self._private(key)
+        algorithm = ec.ECDSA(Prehashed(ecdsa.CURVES[key.curve].digest))
+        return tuple(private.sign(digest, algorithm) for digest in digests)
+
+    def _private(self, key: KeyInfo) -> ec.EllipticCurvePrivateKey:
         self._require_login()
         if self._key is None or _spki(self._key) != key.spki:
             raise _error("key_missing", f"the file {self._shown} does not hold this key")
-        digest = ecdsa.digest_of(key.curve, data)
-        algorithm = ec.ECDSA(Prehashed(ecdsa.CURVES[key.curve].digest))
-        der = self._key.sign(digest, algorithm)
-        ecdsa.verify(self._key.public_key(), key.curve, digest, der)
-        return der
-
-    def sign_all(self, key: KeyInfo, data: Sequence[bytes]) -> tuple[bytes, ...]:
-        """Signs many, and verifies the last of them: OpenSSL made them in this process.
-
-        A key that was damaged in memory shows in every signature, so also in the last.
-
-        Raises:
-            KeyStoreError: `file.key_missing`, `token.signature_wrong`.
-        """
-        if not data:
-            return ()
-        last = self.sign(key, data[-1])
-        if self._key is None:
-            raise _error("not_logged_in", f"the key file {self._shown} is not open")
-        algorithm = ec.ECDSA(ecdsa.CURVES[key.curve].digest)
-        return (*(self._key.sign(one, algorithm) for one in data[:-1]), last)
+        return self._key
 
     def destroy(self, key: KeyInfo) -> None:
         """Removes the key file. Its bytes may stay on the medium, encrypted.
@@ -173,9 +171,7 @@ class FileKeyStore(KeyStore):
         Raises:
             KeyStoreError: `file.key_missing`, `file.not_logged_in`, `file.unwritable`.
         """
-        self._require_login()
-        if self._key is None or _spki(self._key) != key.spki:
-            raise _error("key_missing", f"the file {self._shown} does not hold this key")
+        self._private(key)
         try:
             with _Folder(self._path.parent) as folder:
                 folder.remove(self._path.name)

@@ -17,7 +17,7 @@ LENGTH = struct.Struct(">I")
 CALL = struct.Struct(">II")
 MAX_REQUEST = 16 * 1024
 MAX_ANSWER = 1024 * 1024
-MAX_DIGESTS = 64
+MAX_DIGESTS = 200
 
 Text = Annotated[str, Meta(max_length=1024)]
 

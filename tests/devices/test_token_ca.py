@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -83,27 +84,58 @@ def test_a_batch_from_a_token_and_every_certificate_verifies(token: Token, tmp_p
     assert "devices.no_token" in done.stderr
 
 
-def test_23_a_token_that_lies_gets_nothing_written(floor: Any) -> None:
-    """The store verifies each signature; its refusal ends the run, and the ledger is empty."""
+@dataclass
+class LyingToken:
+    """The file's key behind a token's face, which from some signature on signs wrongly."""
 
-    real = floor.store
+    store: Any
+    honest: int
+    signed: int = 0
 
-    class Lying:
+    def info(self) -> Any:
+        return replace(self.store.info(), kind="token")
+
+    def sign_digests(self, key: Any, digests: Any) -> tuple[bytes, ...]:
+        good = self.store.sign_digests(key, digests)
+        begin, self.signed = self.signed, self.signed + len(good)
+        other = self.store.sign_digests(key, [b"\0" * 32])[0]
+        return tuple(one if begin + i < self.honest else other for i, one in enumerate(good))
+
+
+@pytest.mark.parametrize("honest", [0, 3, 5])
+def test_23_a_token_that_lies_gets_nothing_written(floor: Any, honest: int) -> None:
+    """Each signature is verified; the step that holds a wrong one is not in the ledger."""
+    real, floor.store = floor.store, LyingToken(floor.store, honest)
+    with pytest.raises(KeyStoreError) as caught:
+        floor.issue(Count(7), "out.jsonl", step=2)
+    assert caught.value.code == "token.signature_wrong"
+    written = (floor.folder / "out.jsonl.partial").read_bytes().splitlines()
+    assert len(written) <= honest
+    with floor.ledger() as ledger:
+        assert ledger.count() == len(written)
+    floor.store = real
+    assert floor.issue(Count(7), "out.jsonl", step=2).issued == 7
+    assert open_floor(floor.folder).authority.factory == FACTORY
+
+
+def test_23_a_key_file_whose_key_is_not_the_cas_any_more_gets_nothing_written(
+    floor: Any, new_floor: Any
+) -> None:
+    """What a key that was damaged in memory does to each signature."""
+    real, other = floor.store, new_floor()
+
+    class Damaged:
         def info(self) -> Any:
-            from dataclasses import replace
+            return real.info()
 
-            return replace(real.info(), kind="token")
+        def sign_digests(self, key: Any, digests: Any) -> tuple[bytes, ...]:
+            signatures: tuple[bytes, ...] = other.store.sign_digests(other.key, digests)
+            return signatures
 
-        def sign_all(self, key: Any, data: Any) -> Any:
-            raise KeyStoreError("token.signature_wrong", "it lies", hint="Stop.")
-
-    floor.store = Lying()
+    floor.store = Damaged()
     with pytest.raises(KeyStoreError) as caught:
         floor.issue(Count(5), "out.jsonl")
     assert caught.value.code == "token.signature_wrong"
     with floor.ledger() as ledger:
         assert ledger.count() == 0
     assert (floor.folder / "out.jsonl.partial").read_bytes() == b""
-    floor.store = real
-    assert floor.issue(Count(5), "out.jsonl").issued == 5
-    assert open_floor(floor.folder).authority.factory == FACTORY

@@ -118,22 +118,24 @@ def test_the_store_describes_itself_without_a_login(place):
         assert info.software is place.has_ids
 
 
-def test_many_are_signed_in_order_each_with_a_signature_of_its_own(place):
+def test_many_digests_are_signed_in_order_each_with_a_signature_of_its_own(place):
+    import hashlib
+
     from cryptography.exceptions import InvalidSignature
 
     with place.open() as store:
         store.login(place.secret)
         made = store.generate("root-ca", "01", Curve.P256)
-        data = [f"{DATA!r} {i}".encode() for i in range(130)]
-        signatures = store.sign_all(made, data)
-        assert store.sign_all(made, []) == ()
+        data = [f"{DATA!r} {i}".encode() for i in range(430)]
+        signatures = store.sign_digests(made, [hashlib.sha256(one).digest() for one in data])
+        assert store.sign_digests(made, []) == ()
         check(made.spki, store.sign(made, DATA), Curve.P256)
     key = load_der_public_key(made.spki)
     for one, signature in zip(data, signatures, strict=True):
         key.verify(signature, one, ec.ECDSA(hashes.SHA256()))
     with pytest.raises(InvalidSignature):
         key.verify(signatures[0], data[1], ec.ECDSA(hashes.SHA256()))
-    assert len(set(signatures)) == 130
+    assert len(set(signatures)) == 430
 
 
 def test_a_destroyed_key_is_gone_and_its_name_is_free_again(place):
