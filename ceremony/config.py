@@ -5,9 +5,10 @@ The plan's fingerprint is the SHA-256 of the file's bytes.
 """
 
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
@@ -16,6 +17,7 @@ from ceremony.core.text import show
 from ceremony.errors import PlanError
 from ceremony.kinds import KINDS, Kind, Slot, facts_of
 from ceremony.plan import (
+    EXPECTED,
     MAX_LOCAL_CAS,
     MAX_PLAN_BYTES,
     REHEARSAL_PREFIX,
@@ -94,17 +96,22 @@ def parse(raw: bytes) -> PlanFile:
             "plan.syntax", "the plan is larger than 256 KiB", hint="Check that it is a plan."
         )
     try:
-        plan = msgspec.convert(_with_defaults(msgspec.toml.decode(raw)), Plan)
+        plan = msgspec.convert(_with_defaults(_read_toml(raw)), Plan)
     except msgspec.ValidationError as exc:
         raise _value_error(exc) from exc
-    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
-        raise PlanError(
-            "plan.syntax",
-            f"the plan is not valid TOML: {show(str(exc))}",
-            hint="Correct the line that is named.",
-        ) from exc
     _check(plan)
     return PlanFile(plan=plan, raw=raw)
+
+
+def _read_toml(raw: bytes) -> dict[str, Any]:
+    try:
+        return tomllib.loads(raw.decode("utf-8"))
+    except (ValueError, RecursionError) as exc:  # of syntax, UTF-8, numbers, depth
+        raise PlanError(
+            "plan.syntax",
+            f"the plan is not valid TOML: {show(str(exc), 200)}",
+            hint="Correct the line that is named.",
+        ) from exc
 
 
 def _with_defaults(tree: dict[str, Any]) -> dict[str, Any]:
@@ -121,6 +128,9 @@ def _with_defaults(tree: dict[str, Any]) -> dict[str, Any]:
 
 def _value_error(exc: msgspec.ValidationError) -> PlanError:
     expected, _, path = str(exc).partition(" - at `$")
+    for pattern, words in EXPECTED.items():
+        if expected.endswith(f"matching regex {pattern!r}"):
+            expected = f"expected {words}"
     return PlanError(
         "plan.value",
         f"plan key {show(path.strip('`.')) or 'top level'}: {show(expected)}",
@@ -136,12 +146,9 @@ def _refuse(key: str, what: str) -> PlanError:
 
 def _check(plan: Plan) -> None:
     _check_factory(plan)
-    _check_url("online.api", plan.online.api)
-    if plan.online.proxy is not None and urlsplit(plan.online.proxy).scheme not in {
-        "http",
-        "https",
-    }:
-        raise _refuse("online.proxy", "expected an http or https URL")
+    _check_api(plan.online.api)
+    if plan.online.proxy is not None:
+        _split("online.proxy", plan.online.proxy, "an http or https URL")
     check_user_id("user_id", plan.user_id)
     _check_requests(plan)
     if plan.root.key_store == "token" and plan.root.token is None:
@@ -278,14 +285,26 @@ def check_user_id(key: str, value: str) -> None:
 def is_loopback(host: str | None) -> bool:
     """Whether a URL's host is this machine."""
     return host in {"localhost", "::1"} or bool(
-        host and re.fullmatch(r"127\.\d{1,3}\.\d{1,3}\.\d{1,3}", host)
+        host and re.fullmatch(r"127(\.[0-9]{1,3}){3}", host)
     )
 
 
-def _check_url(key: str, url: str) -> None:
+def _split(key: str, url: str, expected: str) -> SplitResult:
     check_ascii(key, url)
-    parts = urlsplit(url)
-    if parts.scheme not in {"https", "http"} or not parts.hostname or parts.username:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as exc:
+        raise _refuse(key, f"expected {expected}: {show(str(exc))}") from exc
+    if parts.scheme not in {"https", "http"} or not parts.hostname or port == 0:
+        raise _refuse(key, f"expected {expected}")
+    return parts
+
+
+def _check_api(url: str) -> None:
+    key = "online.api"
+    parts = _split(key, url, "an https URL")
+    if parts.username or parts.password:
         raise _refuse(key, "expected an https URL without a user name")
     if parts.query or parts.fragment:
         raise _refuse(key, "expected a URL without query or fragment")

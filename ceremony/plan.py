@@ -1,7 +1,8 @@
 """The plan's tables as frozen values; `ceremony.config` reads and checks them."""
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta
@@ -14,12 +15,35 @@ REHEARSAL_PREFIX = "rehearsal-"
 MAX_LOCAL_CAS = 15  # with three files each, a bundle stays within its 64 entries
 MAX_PLAN_BYTES = 256 * 1024
 
-Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,31}\Z")]
-Label = Annotated[str, Meta(pattern=r"^[\x21-\x7e]{1,32}\Z")]
-HexId = Annotated[str, Meta(pattern=r"^([0-9a-f]{2}){1,16}\Z")]
-Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
-HostSuffix = Annotated[str, Meta(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?\Z")]
-AbsolutePath = Annotated[str, Meta(pattern=r"^/[^\x00]*\Z")]
+_NAME = r"^[a-z0-9][a-z0-9-]{0,31}\Z"
+_LABEL = r"^[\x21-\x7e]{1,32}\Z"
+_HEX_ID = r"^([0-9a-f]{2}){1,16}\Z"
+_SHA256 = r"^[0-9a-f]{64}\Z"
+_HOST_SUFFIX = r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?\Z"
+_PATH = r"^/[^\x00]*\Z"
+_SERIAL = r"^[\x20-\x7e]{1,16}\Z"
+_VARIABLE = r"^[A-Z][A-Z0-9_]*\Z"
+_CEREMONY = r"^[a-z0-9][a-z0-9-]{0,63}\Z"
+
+EXPECTED: Final[Mapping[str, str]] = {
+    _NAME: "up to 32 lower-case letters, digits and hyphens",
+    _LABEL: "up to 32 printable ASCII characters without a space",
+    _HEX_ID: "up to 16 bytes in lower-case hex",
+    _SHA256: "64 lower-case hex digits",
+    _HOST_SUFFIX: "a domain such as foundries.io, in lower case",
+    _PATH: "an absolute path",
+    _SERIAL: "up to 16 printable ASCII characters",
+    _VARIABLE: "a variable's name in capitals",
+    _CEREMONY: "the id of a ceremony",
+}
+"""What a text that must match a pattern is, in words."""
+
+Name = Annotated[str, Meta(pattern=_NAME)]
+Label = Annotated[str, Meta(pattern=_LABEL)]
+HexId = Annotated[str, Meta(pattern=_HEX_ID)]
+Sha256 = Annotated[str, Meta(pattern=_SHA256)]
+HostSuffix = Annotated[str, Meta(pattern=_HOST_SUFFIX)]
+AbsolutePath = Annotated[str, Meta(pattern=_PATH)]
 
 
 class Curve(StrEnum):
@@ -62,11 +86,11 @@ class Token(Frozen, frozen=True):
 
     module: AbsolutePath
     module_sha256: Sha256 | None = None
-    serial: Annotated[str, Meta(max_length=16)] | None = None
+    serial: Annotated[str, Meta(pattern=_SERIAL)] | None = None
     label: Annotated[str, Meta(max_length=32)] | None = None
     software: bool = False
     initialize: bool = False
-    module_environment: dict[Annotated[str, Meta(pattern=r"^[A-Z][A-Z0-9_]*\Z")], str] = {}
+    module_environment: dict[Annotated[str, Meta(pattern=_VARIABLE)], str] = {}
 
 
 class Backup(Frozen, frozen=True):
@@ -213,7 +237,7 @@ class Destroy(Frozen, frozen=True):
         keys: names of keys that its record generated: `root`, or a local CA's.
     """
 
-    ceremony: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,63}\Z")]
+    ceremony: Annotated[str, Meta(pattern=_CEREMONY)]
     keys: Annotated[tuple[Name, ...], Meta(min_length=1, max_length=16)] = ("root",)
 
 

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from ceremony.practice.factory import PracticeFactory
 from tests.stories.conftest import FACTORY, TOP, Kept, run
 
 PURPOSES = {
@@ -154,3 +155,35 @@ def test_an_altered_bundle_is_refused_and_nothing_is_sent(kept: Kept, tmp_path: 
     assert done.err.startswith("error: ")
     assert "\nhint: " in done.err
     assert (kept.directory / "factory" / "certs.json").read_bytes() == before
+
+
+def test_51_the_report_says_what_type_back_cannot_see_and_shows_what_to_compare(kept: Kept) -> None:
+    report = " ".join((kept.evidence / "report.txt").read_text().split())
+    assert "The online machine was honest when it fetched." in report
+    assert "compare them with the platform by other means" in report
+    tight = report.replace(" ", "")
+    for entry in json.loads((kept.upload / "manifest.json").read_text())["certificates"]:
+        assert entry["spki_sha256"] in tight
+    names = _shell("openssl x509 -in tls.pem -noout -ext subjectAltName", kept.upload)
+    found = re.findall(r"DNS:([a-z0-9.-]+)", names)
+    assert len(found) == 2
+    assert all(name in report for name in found)
+
+
+def test_52_a_rehearsals_payload_sent_by_hand_to_a_real_factory_is_refused(
+    kept: Kept, tmp_path: Path
+) -> None:
+    with PracticeFactory(tmp_path / "real", factory="acme-fleet") as real:
+        certs = f"{real.url}/ota/factories/acme-fleet/certs/"
+        curl = f"curl -sS -H 'OSF-TOKEN: {real.token}' -H 'Content-Type: application/json'"
+        post = '{"first-time-init": true, "tls-csr": true, "ca-csr": true, "est-tls-csr": true}'
+        _shell(f"{curl} --fail -X POST -d '{post}' {certs}", tmp_path)
+        code = "-o answer -w '%{http_code}' -X PATCH --data-binary @payload.json"
+        for path in (certs, certs.replace("acme-fleet", FACTORY)):
+            assert _shell(f"{curl} {code} {path}", _copied(kept.upload, tmp_path))[0] == "4"
+        assert _shell(f"{curl} -o /dev/null -w '%{{http_code}}' {certs}", tmp_path) == "206"
+
+
+def _copied(bundle: Path, folder: Path) -> Path:
+    shutil.copy(bundle / "payload.json", folder)
+    return folder

@@ -78,13 +78,13 @@ def test_good_requests_have_no_findings(hierarchy, rules: CsrRules) -> None:
         (b"a.foundries.io\x00.evil", "csr.san_not_ascii"),
     ],
 )
-def test_tricks_in_a_host_name_stop(name: bytes, code: str, hosts) -> None:
+def test_15_tricks_in_a_host_name_stop(name: bytes, code: str, hosts) -> None:
     found = hosts(name)
     assert ("error", code) in found
     assert {severity for severity, _ in found} == {"error"}
 
 
-def test_an_address_in_disguise_stops(hosts, rules: CsrRules) -> None:
+def test_15_an_address_in_disguise_stops(hosts, rules: CsrRules) -> None:
     loose = replace(rules, host_suffixes=("1", "foundries.io"))
     assert hosts(b"10.0.0.1", rules=loose) == [("error", "csr.san_syntax")]
 
@@ -135,7 +135,7 @@ def test_punycode_passes_where_the_plan_allows_it(hosts, rules: CsrRules) -> Non
     assert hosts(b"xn--e1a.foundries.io", rules=replace(rules, punycode=True)) == []
 
 
-def test_a_service_needs_a_name_and_est_exactly_one(hosts, check) -> None:
+def test_15_a_service_needs_a_name_and_est_exactly_one(hosts, check) -> None:
     assert check(Slot.TLS, GATEWAY) == [("error", "csr.san_missing")]
     assert hosts(b"a.foundries.io", b"b.foundries.io") == []
     two = hosts(b"a.foundries.io", b"b.foundries.io", slot=Slot.EST_TLS)
@@ -145,12 +145,12 @@ def test_a_service_needs_a_name_and_est_exactly_one(hosts, check) -> None:
 @pytest.mark.parametrize(
     "odd", [(7, b"\x0a\x00\x00\x01"), (6, b"https://a.foundries.io"), (1, b"a@foundries.io")]
 )
-def test_other_kinds_of_names_stop(odd: tuple[int, bytes], check, make: type) -> None:
+def test_15_other_kinds_of_names_stop(odd: tuple[int, bytes], check, make: type) -> None:
     both = make.san((2, b"a.foundries.io"), odd)
     assert check(Slot.TLS, GATEWAY, both) == [("error", "csr.san_type")]
 
 
-def test_a_ca_in_a_service_slot_stops_and_other_wishes_are_ignored(check, make: type) -> None:
+def test_14_a_ca_in_a_service_slot_stops_and_other_wishes_are_ignored(check, make: type) -> None:
     host = make.san((2, b"a.foundries.io"))
     assert check(Slot.TLS, GATEWAY, host, make.extension("2.5.29.19", CA_TRUE)) == [
         ("error", "csr.ca_requested")
@@ -177,7 +177,7 @@ def test_what_the_profile_gives_anyway_may_be_asked_for(check, make: type) -> No
     assert check(Slot.ONLINE_CA, ONLINE, *wishes) == []
 
 
-def test_a_ca_slot_gives_no_names_and_no_purposes(check, make: type) -> None:
+def test_14_a_ca_slot_gives_no_names_and_no_purposes(check, make: type) -> None:
     wishes = (make.san((2, b"evil.example")), make.extension("2.5.29.37", SERVER_AUTH))
     assert check(Slot.ONLINE_CA, ONLINE, *wishes, make.extension("2.5.29.19", b"\x30\x00")) == [
         ("warning", "csr.san_ignored"),
@@ -203,7 +203,7 @@ def test_a_ca_slot_gives_no_names_and_no_purposes(check, make: type) -> None:
         (((CN, "online"), (OU, "acme-fleet"), (O, "")), "csr.subject_empty_value"),
     ],
 )
-def test_a_ca_subject_is_as_it_must_be(subject: tuple, code: str, check) -> None:
+def test_16_a_ca_subject_is_as_it_must_be(subject: tuple, code: str, check) -> None:
     assert check(Slot.ONLINE_CA, names.encode_name(*subject)) == [("error", code)]
 
 
@@ -229,7 +229,7 @@ def test_an_empty_ca_subject_is_refused(check) -> None:
         ((), [("warning", "csr.subject_empty")]),
     ],
 )
-def test_a_service_subject_is_kept_and_what_is_odd_is_said(
+def test_16_a_service_subject_is_kept_and_what_is_odd_is_said(
     subject: tuple, found: list, check, make: type
 ) -> None:
     host = make.san((2, b"a.foundries.io"))
@@ -237,7 +237,7 @@ def test_a_service_subject_is_kept_and_what_is_odd_is_said(
 
 
 @pytest.mark.parametrize("slot", list(Slot))
-def test_shapes_of_subjects_that_are_refused_anywhere(slot: Slot, check, make: type) -> None:
+def test_16_shapes_of_subjects_that_are_refused_anywhere(slot: Slot, check, make: type) -> None:
     cn = make.attribute(CN, der.UTF8, b"x")
     ou = make.attribute(OU, der.UTF8, b"acme-fleet")
     for subject, code in (
@@ -306,7 +306,7 @@ def test_what_differs_from_the_certificate_of_today_is_said(hierarchy, check, ma
     assert ("warning", "csr.san_changed") in found
 
 
-def test_a_stale_csr_is_refused(hierarchy, rules: CsrRules) -> None:
+def test_18_a_stale_csr_is_refused(hierarchy, rules: CsrRules) -> None:
     today = hierarchy.certificates["tls"]
     found = check_csr(hierarchy.csrs[Slot.TLS], Slot.TLS, rules, today)
     assert ("error", "csr.key_certified") in _codes(found)

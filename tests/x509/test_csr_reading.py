@@ -61,19 +61,19 @@ def test_a_csr_of_openssl_is_read_to_the_byte(openssl: Openssl, tmp_path: Path) 
         ),
     ],
 )
-def test_weak_and_odd_requests_of_openssl_are_refused_by_name(
+def test_13_weak_and_odd_requests_of_openssl_are_refused_by_name(
     argv: tuple[str, ...], code: str, openssl: Openssl, tmp_path: Path
 ) -> None:
     openssl("req", "-new", "-nodes", "-keyout", "k", "-out", "c", "-subj", "/CN=x", *argv)
     assert _refused((tmp_path / "c").read_bytes()).code == code
 
 
-def test_a_csr_signed_by_another_key_is_refused(make: type) -> None:
+def test_12_a_csr_signed_by_another_key_is_refused(make: type) -> None:
     data = make.csr(make.key(), NAME, spki=make.key().spki)
     assert _refused(data).code == "csr.signature_wrong"
 
 
-def test_a_csr_altered_by_one_letter_is_refused(make: type) -> None:
+def test_12_a_csr_altered_by_one_letter_is_refused(make: type) -> None:
     data = make.csr(make.key(), NAME).replace(b"gateway", b"gatewaz")
     assert _refused(data).code == "csr.signature_wrong"
 
@@ -89,7 +89,7 @@ def _moved(spki: bytes, bits: bytes) -> bytes:
     return der.sequence((algorithm, der.encode(der.BIT_STRING, b"\x00" + bits)))
 
 
-def test_points_that_are_not_on_the_curve_are_refused(make: type) -> None:
+def test_13_points_that_are_not_on_the_curve_are_refused(make: type) -> None:
     key = make.key()
     bits = key_bits(key.spki)
     compressed = bytes((2 + bits[-1] % 2,)) + bits[1:33]
@@ -125,7 +125,7 @@ def _rsa(n: int, e: int) -> bytes:
         (_rsa((1 << 3071) + 1, (1 << 2000) + 1), "csr.key_exponent"),
     ],
 )
-def test_rsa_keys_that_cost_or_break_are_refused(spki: bytes, code: str, make: type) -> None:
+def test_13_rsa_keys_that_cost_or_break_are_refused(spki: bytes, code: str, make: type) -> None:
     assert _refused(make.csr(make.key(), NAME, spki=spki)).code == code
 
 
