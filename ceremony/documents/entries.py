@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ceremony.core.fingerprints import Fingerprint, place
-from ceremony.core.text import show
+from ceremony.core.text import is_plain, show, show_typed
 from ceremony.errors import VerificationError
 from ceremony.record.chain import Line
 
@@ -27,13 +27,12 @@ class Entry:
 
     def typed(self, name: str) -> str:
         """What a person typed; empty where there is nothing."""
-        return show(self._string(name), limit=LIMIT)
+        return show_typed(self._string(name), limit=LIMIT)
 
     def text(self, name: str) -> str:
         """What the program wrote, escaped already when it was recorded."""
         value = self._string(name)
-        harmless = len(value) <= LIMIT and all(" " <= char <= "~" for char in value)
-        return value if harmless else show(value, limit=LIMIT)
+        return value if len(value) <= LIMIT and is_plain(value) else show(value, limit=LIMIT)
 
     def _string(self, name: str) -> str:
         return self._get(name, str, "text") or ""
@@ -56,7 +55,7 @@ class Entry:
         values = self._list(name)
         if not all(isinstance(value, str) for value in values):
             raise self._refuse(name, "a list of texts")
-        return tuple(show(value, limit=LIMIT) for value in values)
+        return tuple(show_typed(value, limit=LIMIT) for value in values)
 
     def places(self, name: str) -> str:
         """Word positions by their names: ``A1 A4 C2``."""

@@ -1,7 +1,8 @@
 """What a document is made of. Renderers draw it; nothing here knows how.
 
-All text is printable ASCII (and a few signs of Latin-1): foreign text comes through
-`ceremony.core.text.show`. `printable` is the renderers' last line of defence.
+All text is printable ASCII, a few signs, and letters of Latin-1 where people typed them:
+foreign text comes through `ceremony.core.text.show`. `printable` is the renderers' last line of
+defence.
 """
 
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from enum import StrEnum
 from typing import Literal
 
 from ceremony.core.fingerprints import Fingerprint
-from ceremony.core.text import show
+from ceremony.core.text import is_plain, show
 
 REHEARSAL = "REHEARSAL"
 UNFINISHED = "UNFINISHED"
@@ -186,9 +187,9 @@ class Document:
 
 def printable(text: str) -> str:
     """`text` with every character that a page must not carry made visible."""
-    if text.isascii() and text.isprintable():
+    if is_plain(text):
         return text
-    return "".join(char if " " <= char <= "~" or char in _SIGNS else show(char) for char in text)
+    return "".join(char if is_plain(char) or char in _SIGNS else show(char) for char in text)
 
 
 def qr_text(fingerprint: Fingerprint) -> str:

@@ -1,4 +1,7 @@
-"""Documents as plain text, 78 columns, printable ASCII: for a serial line or a screen reader."""
+"""Documents as plain text, 78 columns: for a serial line or a screen reader.
+
+ASCII, but for letters in what people typed.
+"""
 
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,14 +18,14 @@ _ASCII = str.maketrans({"\u00a7": "section ", "\u00b7": "-", "\u00d7": "x"})
 
 
 def render_text(document: Document) -> bytes:
-    """The document as ASCII text with LF line ends; QR codes are left out."""
+    """The document as text (UTF-8) with LF line ends; QR codes are left out."""
     lines = [f"*** {mark} ***".center(WIDTH).rstrip() for mark in document.marks]
     lines += [*_wrap(document.title.upper()), *_wrap(document.subtitle), "=" * WIDTH]
     for block in document.blocks:
         lines += ["", *_block(block)]
     lines += ["", "-" * WIDTH, *_wrap(document.footer), *(f"*** {m} ***" for m in document.marks)]
     text = "\n".join(_clean(line) for line in lines) + "\n"
-    return text.encode("ascii")
+    return text.encode()
 
 
 def _clean(line: str) -> str:

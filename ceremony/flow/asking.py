@@ -5,7 +5,8 @@ from dataclasses import replace
 from typing import TypeVar
 
 from ceremony.core.secret import Secret
-from ceremony.core.text import show
+from ceremony.core.text import is_plain, show, written
+from ceremony.errors import PlanError
 from ceremony.flow.prompts import (
     Acknowledge,
     Answer,
@@ -58,22 +59,34 @@ def choose(prompt: Choose) -> Flow[str]:
 def enter(
     prompt: EnterText, problem_with: Callable[[Mapping[str, str]], str | None] = lambda _: None
 ) -> Flow[dict[str, str]]:
-    """Texts without surrounding space, escaped; asks again until `problem_with` is content."""
+    """Texts as `core.text.written` takes them; asks again until `problem_with` is content."""
     while True:
         answer = yield from _ask(prompt, Entered)
-        values = {f.name: show(answer.values[f.name].strip(), MAX_TEXT) for f in prompt.fields}
-        missing = [f.label for f in prompt.fields if f.required and not values[f.name]]
-        long = [f.label for f in prompt.fields if len(answer.values[f.name]) > MAX_TEXT]
-        if missing:
-            problem: str | None = f"Please fill in: {', '.join(missing)}."
-        elif long:
-            problem = f"At most {MAX_TEXT} characters: {', '.join(long)}."
-        else:
-            problem = problem_with(values)
+        values, problem = _taken(prompt, answer.values)
+        problem = problem or problem_with(values)
         if problem is None:
             return values
         fields = tuple(replace(f, default=values[f.name]) for f in prompt.fields)
         prompt = replace(prompt, fields=fields, problem=problem)
+
+
+def _taken(prompt: EnterText, typed: Mapping[str, str]) -> tuple[dict[str, str], str | None]:
+    values, refused = {}, []
+    for field in prompt.fields:
+        try:
+            values[field.name] = written(typed[field.name], field.label)
+        except PlanError as exc:
+            values[field.name] = "".join(filter(is_plain, typed[field.name])).strip()
+            refused.append(f"{exc.message}. {exc.hint} [{exc.code}]")
+    missing = [f.label for f in prompt.fields if f.required and not values[f.name]]
+    long = [f.label for f in prompt.fields if len(typed[f.name]) > MAX_TEXT]
+    if refused:
+        return values, " ".join(refused)
+    if missing:
+        return values, f"Please fill in: {', '.join(missing)}."
+    if long:
+        return values, f"At most {MAX_TEXT} characters: {', '.join(long)}."
+    return values, None
 
 
 def enter_secret(prompt: EnterSecret) -> Flow[Secret]:

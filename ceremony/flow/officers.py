@@ -18,6 +18,7 @@ from msgspec import Meta
 from ceremony.bundle.media import read_file
 from ceremony.bundle.writing import replace_file
 from ceremony.core.secret import Secret
+from ceremony.core.text import alike
 from ceremony.errors import MediaError, StoppedError, VerificationError
 from ceremony.flow.asking import Flow, enter, enter_secret
 from ceremony.flow.clock import check_clock
@@ -53,19 +54,27 @@ def enrol(room: Room) -> Flow[None]:
                 fields=WHO,
                 help="A witness watches and signs; a witness never types a word or a phrase.",
             ),
-            identity_problem,
+            lambda values: _name_problem(room, values) or identity_problem(values),
         )
         room.append(Step.OPEN, "officer", "witness", **values)
 
 
+def _name_problem(room: Room, values: Mapping[str, str]) -> str | None:
+    """Why this name cannot be taken: an officer's looks the same on paper.
+
+    Case, accents and punctuation tell no two people apart: whoever could sit in both seats
+    would be one person at every fence.
+    """
+    if not alike(values["name"]):
+        return "A name has letters."
+    for line in room.record.all("officer"):
+        if alike(str(line.data["name"])) == alike(values["name"]):
+            who = "witness" if line.key == "witness" else f"officer {line.key}"
+            return f"'{values['name']}' reads like the name of {who}: two different people."
+    return None
+
+
 def _enrol_officer(room: Room, seat: str) -> Flow[None]:
-    other = room.find("officer", "A") if seat == "B" else None
-
-    def problem_with(values: Mapping[str, str]) -> str | None:
-        if other is not None and values["name"].casefold() == other.data["name"].casefold():
-            return "Officers A and B are two different people."
-        return identity_problem(values)
-
     values = yield from enter(
         EnterText(
             key=f"open.officer.{seat}",
@@ -80,7 +89,7 @@ def _enrol_officer(room: Room, seat: str) -> Flow[None]:
             fields=WHO,
             help="Each officer enrols with a name, a role and a phrase that only they know.",
         ),
-        problem_with,
+        lambda values: _name_problem(room, values) or identity_problem(values),
     )
     phrase = yield from _new_phrase(room, seat, values["name"])
     kept = _keep(room.directory, seat, phrase)

@@ -47,7 +47,9 @@ def write_document(document: Document, path: Path | None) -> None:
     """
     check_output(path)
     if path is None:
-        sys.stdout.write(render_text(document).decode("ascii"))
+        encoding = sys.stdout.encoding or "utf-8"
+        text = render_text(document).decode()
+        sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
         return
     _write(path, _RENDERERS[path.suffix](document))
 

@@ -1,9 +1,12 @@
+import unicodedata
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ceremony.core.secret import Secret
-from ceremony.core.text import show
+from ceremony.core.text import LETTERS, alike, is_plain, show, show_typed, written
+from ceremony.errors import PlanError
 
 
 @given(st.text())
@@ -33,6 +36,36 @@ def test_two_texts_never_look_the_same(one: str, other: str) -> None:
 
 def test_a_long_text_says_how_long_it_is() -> None:
     assert show("x" * 500) == "x" * 200 + "... (500 characters)"
+
+
+@given(st.text())
+def test_what_people_typed_is_taken_whole_or_refused_and_shown_as_it_is(text: str) -> None:
+    composed = unicodedata.normalize("NFC", text).strip()
+    if not is_plain(composed):
+        with pytest.raises(PlanError) as refused:
+            written(text, "Name")
+        assert refused.value.message.isascii()
+        assert refused.value.message.isprintable()
+        return
+    assert written(text, "Name") == composed == composed.encode("latin-1").decode("latin-1")
+    assert show_typed(composed, 10_000).replace("\\\\", "\\") == composed
+
+
+@given(st.text())
+def test_of_what_was_typed_nothing_but_ascii_and_letters_is_shown(text: str) -> None:
+    assert is_plain(show_typed(text))
+    assert show_typed(text).isprintable()
+
+
+def test_letters_are_letters_that_are_whole_and_single() -> None:
+    assert len(LETTERS) == 62
+    assert not LETTERS & set("\xd7\xf7\xaa\xba\xb5")
+
+
+@given(st.text(alphabet=st.characters(max_codepoint=0xFF)))
+def test_names_read_alike_whatever_their_case(text: str) -> None:
+    assert alike(text) == alike(text.upper()) or "\xb5" in text or "\xff" in text
+    assert alike(f" {text} ") == alike(text)
 
 
 def test_a_secret_is_in_no_text_made_of_it() -> None:
