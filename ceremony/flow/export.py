@@ -1,18 +1,13 @@
 """Step 8, export: the fence, the upload bundle on its stick, its words on paper, custody."""
 
 from collections.abc import Mapping
-from pathlib import Path
+from functools import partial
 
 from ceremony.bundle.contents import DEVICE_CA_ROLES
-from ceremony.bundle.qr import qr_png
 from ceremony.bundle.upload import Issued, upload_files, upload_name
-from ceremony.bundle.writing import read_back, write_directory, write_file
 from ceremony.core.fingerprints import Fingerprint
-from ceremony.core.text import show
-from ceremony.core.times import format_time, parse_time
-from ceremony.core.typeback import Policy
-from ceremony.errors import MediaError
-from ceremony.flow.asking import Flow, acknowledge, pick
+from ceremony.core.times import parse_time
+from ceremony.flow.asking import Flow
 from ceremony.flow.backup import copies
 from ceremony.flow.current import list_change
 from ceremony.flow.custody import hand_over
@@ -20,6 +15,7 @@ from ceremony.flow.issuing import FOLDER as CERTIFICATES
 from ceremony.flow.keystores import recorded_spki
 from ceremony.flow.local_cas import key_file
 from ceremony.flow.officers import fence
+from ceremony.flow.parcels import Parcel, carry_out
 from ceremony.flow.prompts import (
     Acknowledge,
     Block,
@@ -29,28 +25,22 @@ from ceremony.flow.prompts import (
     Step,
     Text,
     Tone,
-    Working,
 )
 from ceremony.flow.room import Room
 from ceremony.flow.root import FILE as ROOT_FILE
 from ceremony.flow.root import KEYS
 from ceremony.flow.root import NAME as ROOT
 from ceremony.flow.sticks import KEYS as KEY_STICK
-from ceremony.flow.sticks import SIGNED_OUT, keep, pull, refuse_wrong
-from ceremony.flow.words import type_back
+from ceremony.flow.sticks import SIGNED_OUT, pull
 from ceremony.flow.work import Work
 from ceremony.kinds import facts_of
-from ceremony.record.chain import Line
 from ceremony.x509.profiles import Role
-
-_UPLOAD = "export/upload"
 
 
 def export(room: Room, work: Work) -> Flow[None]:
     """The upload bundle, read back and proven on paper; then the keys that leave in files."""
     yield from fence(room, "export", Step.EXPORT, "Fence: export", _what_leaves(room, work))
-    work.upload = yield from _upload(room, work)
-    yield from pull(room, Step.EXPORT, SIGNED_OUT)
+    work.upload = yield from carry_out(room, _parcel(room, work))
     yield from _custody(room)
 
 
@@ -93,111 +83,31 @@ def _what_leaves(room: Room, work: Work) -> tuple[Block, ...]:
     return tuple(blocks)
 
 
-def _upload(room: Room, work: Work) -> Flow[Fingerprint]:
-    done = room.find("done", _UPLOAD)
-    if done is None:
-        done = yield from _write_upload(room, work)
-    fingerprint = Fingerprint.from_hex(done.data["fingerprint"])
-
-    def show_again() -> Flow[None]:
-        yield from acknowledge(_on_paper(fingerprint, str(done.data["path"])))
-
-    if not room.has("proof", "upload"):
-        yield from show_again()
-        yield from type_back(
-            room,
-            step=Step.EXPORT,
-            what="upload",
-            paper="sheet of words that you have just written",
-            value=fingerprint,
-            policy=Policy.PROOF,
-            show_again=show_again,
-        )
-        room.append(Step.EXPORT, "proof", "upload", by=list(room.officers))
-    return fingerprint
-
-
-def _write_upload(room: Room, work: Work) -> Flow[Line]:
-    problem = None
-    while True:
-        intent = room.find("intent", _UPLOAD)
-        path = yield from _stick(
-            room,
-            "export.path",
-            "The stick for the online machine",
-            f"Plug in the stick SIGNED OUT. The folder {bundle_name(room)} is written to it.",
-            room.plan.media.signed_out if intent is None else str(intent.data["parent"]),
-            problem,
-        )
-        try:
-            refuse_wrong(room, SIGNED_OUT, path)
-        except MediaError as exc:
-            room.refused(Step.EXPORT, exc)
-            problem = f"{exc} {exc.hint}"
-            continue
-        if intent is None or intent.data["parent"] != path:
-            intent = _intend(room, work, path)
-        files = _files(room, work, intent)
-        yield Working(step=Step.EXPORT, title="Writing the stick and reading it back")
-        try:
-            target, how = _place(Path(path), bundle_name(room), files)
-        except MediaError as exc:
-            room.refused(Step.EXPORT, exc)
-            problem = f"{exc} {exc.hint}"
-            continue
-        keep(room, Step.EXPORT, SIGNED_OUT, path)
-        return room.append(
-            Step.EXPORT,
-            "done",
-            _UPLOAD,
-            path=show(str(target)),
-            fingerprint=intent.data["fingerprint"],
-            read_back=how,
+def _parcel(room: Room, work: Work) -> Parcel:
+    def build(created_at: str, head: str) -> Mapping[str, bytes]:
+        request = room.need("request", "request")
+        return upload_files(
+            plan=room.plan,
+            ceremony_id=room.ceremony_id,
+            created_at=parse_time(created_at),
+            plan_sha256=room.plan_file.fingerprint.hex,
+            request_sha256=str(request.data["fingerprint"]),
+            record_head=head,
+            issued=[Issued(role=Role.ROOT, name=ROOT, certificate=work.root), *work.certificates],
+            existing_device_cas=work.intake.bundle.current_device_cas,
+            crl=work.crl,
         )
 
-
-def _intend(room: Room, work: Work, parent: str) -> Line:
-    head = room.record.head.hex
-    created_at = format_time(room.services.clock.now())
-    files = _build(room, work, created_at, head)
-    return room.append(
-        Step.EXPORT,
-        "intent",
-        _UPLOAD,
-        parent=parent,
-        path=show(f"{parent}/{bundle_name(room)}"),
-        created_at=created_at,
-        record_head=head,
-        fingerprint=Fingerprint.of(files["SHA256SUMS"]).hex,
+    return Parcel(
+        what="upload",
+        step=Step.EXPORT,
+        name=bundle_name(room),
+        stick=SIGNED_OUT,
+        first=room.plan.media.signed_out,
+        ask=partial(_stick, room),
+        words=_on_paper,
+        build=build,
     )
-
-
-def _files(room: Room, work: Work, intent: Line) -> Mapping[str, bytes]:
-    return _build(room, work, str(intent.data["created_at"]), str(intent.data["record_head"]))
-
-
-def _build(room: Room, work: Work, created_at: str, head: str) -> Mapping[str, bytes]:
-    request = room.need("request", "request")
-    return upload_files(
-        plan=room.plan,
-        ceremony_id=room.ceremony_id,
-        created_at=parse_time(created_at),
-        plan_sha256=room.plan_file.fingerprint.hex,
-        request_sha256=str(request.data["fingerprint"]),
-        record_head=head,
-        issued=[Issued(role=Role.ROOT, name=ROOT, certificate=work.root), *work.certificates],
-        existing_device_cas=work.intake.bundle.current_device_cas,
-        crl=work.crl,
-    )
-
-
-def _place(parent: Path, name: str, files: Mapping[str, bytes]) -> tuple[Path, str]:
-    target = parent / name
-    if not target.exists():
-        write_directory(parent, name, files)
-    read_back(target, files)
-    write_file(parent, f"{name}.qr.png", qr_png(Fingerprint.of(files["SHA256SUMS"]).hex.upper()))
-    return target, "page cache dropped, every file read again and compared"
 
 
 def _on_paper(fingerprint: Fingerprint, path: str) -> Acknowledge:
@@ -220,20 +130,19 @@ def _on_paper(fingerprint: Fingerprint, path: str) -> Acknowledge:
     )
 
 
-def _stick(
-    room: Room, key: str, title: str, text: str, first: str | None, problem: str | None
-) -> Flow[str]:
-    return (
-        yield from pick(
-            PickPath(
-                key=key,
-                step=Step.EXPORT,
-                title=title,
-                body=(Text(text=text),),
-                problem=problem,
-                candidates=room.services.places(first),
-                help="The folder is written completely or not at all, and every byte is read "
-                "back from the medium.",
-            )
-        )
+def _stick(room: Room, first: str | None, problem: str | None) -> PickPath:
+    return PickPath(
+        key="export.path",
+        step=Step.EXPORT,
+        title="The stick for the online machine",
+        body=(
+            Text(
+                text=f"Plug in the stick SIGNED OUT. The folder {bundle_name(room)} is written "
+                "to it."
+            ),
+        ),
+        problem=problem,
+        candidates=room.services.places(first),
+        help="The folder is written completely or not at all, and every byte is read back from "
+        "the medium.",
     )
