@@ -159,6 +159,8 @@ def _check(plan: Plan) -> None:
         raise _refuse("root.backup.method", "'file' needs root.key_store = 'file'")
     if plan.root.key_store == "token":
         _check_token("root.token", plan.root.token)
+        if plan.kind is Kind.EXPORT_ROOT_KEY:
+            raise _refuse("root.key_store", "a key on a token cannot be exported, only cloned")
     _check_backup(plan.root, plan.kind)
     _check_local_cas(plan)
     for key, days in (

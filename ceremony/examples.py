@@ -84,12 +84,16 @@ EXAMPLES: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
     "ceremony pki import": (
         ("certificates and keys of fioctl or of the recipe; old ones stay as they are",
          "ceremony pki import ~/pki"),
+        ("the root's key is on the token of a plan",
+         "ceremony pki import ~/pki --plan ceremony.toml"),
         ("keep them in another state folder", "ceremony pki import ~/pki --dir /mnt/state"),
     ),
     "ceremony pki export": (
         ("certificates only", "ceremony pki export usb-out/acme-upload-1 --to pki-dir"),
         ("for the registration service of one line",
          "ceremony pki export usb-out/acme-upload-1 --to pki-dir --local-ca line-1"),
+        ("with the root's key, which a ceremony of kind export-root-key wrote",
+         "ceremony pki export acme-upload-1 --to pki-dir --root-key factory_ca.key"),
     ),
     "ceremony docs": (
         ("the whole handbook", "ceremony docs"),

@@ -23,6 +23,7 @@ class Kind(StrEnum):
     SIGN_CSR = "sign-csr"
     DESTROY_KEY = "destroy-key"
     CHECK_BACKUP = "check-backup"
+    EXPORT_ROOT_KEY = "export-root-key"
 
 
 class Slot(StrEnum):
@@ -149,6 +150,12 @@ KINDS: Final[Mapping[Kind, KindFacts]] = MappingProxyType(
             title="A drill: the backup of the root key",
             purpose="This ceremony proves that the backup of the root key works. Nothing is "
             "made, and nothing leaves the room.",
+            exports=False,
+        ),
+        Kind.EXPORT_ROOT_KEY: KindFacts(
+            title="The root key leaves in plain form",
+            purpose="This ceremony writes a root key that lives in a file, NOT encrypted, to a "
+            "stick for other tools. Nothing takes that back.",
             exports=False,
         ),
     }

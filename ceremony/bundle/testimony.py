@@ -41,7 +41,9 @@ def _fence_of(key: str) -> str:
         return "root"
     if key.startswith(("certificate/", "crl/")):
         return "sign"
-    return "export" if key == "export/upload" else ""
+    if key.startswith("destroy/"):
+        return "destroy"
+    return {"export/upload": "export", "export/root-key": "root-key"}.get(key, "")
 
 
 def _check_officers(before: Sequence[Line], fence: Line) -> None:

@@ -9,6 +9,8 @@ from typing import Literal, Protocol, Self
 from ceremony.config import Curve
 from ceremony.core.findings import Finding
 from ceremony.core.secret import Secret
+from ceremony.core.text import show
+from ceremony.errors import KeyStoreError
 
 
 class PinState(StrEnum):
@@ -168,6 +170,18 @@ class KeyStore(Protocol):
             KeyStoreError: `token.key_missing`, `token.not_destroyed` and others.
         """
         ...
+
+    def plain(self, key: KeyInfo) -> Secret:
+        """The private key, not encrypted: one SEC1 block (RFC 5915 §4). Tokens give none.
+
+        Raises:
+            KeyStoreError: `token.not_exportable`.
+        """
+        raise KeyStoreError(
+            "token.not_exportable",
+            f"the token gives its key {show(key.label)} to nobody",
+            hint="Copy it to another token by the vendor's backup procedure.",
+        )
 
     def close(self) -> None:
         """Ends the session; safe to call twice."""

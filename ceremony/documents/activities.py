@@ -7,7 +7,12 @@ from ceremony.documents.arrival import import_part, open_part, preflight_part
 from ceremony.documents.departure import close_part, export_part
 from ceremony.documents.drill import drill_import_part, drill_part
 from ceremony.documents.issuance import local_cas_part, root_part, sign_part, verify_part
-from ceremony.documents.later import destroy_part, foreign_csrs_part, found_root_part
+from ceremony.documents.later import (
+    destroy_part,
+    foreign_csrs_part,
+    found_root_part,
+    root_export_part,
+)
 from ceremony.documents.model import Block, Heading, Paragraph, Step, Steps, Tone
 from ceremony.documents.parts import Part
 from ceremony.kinds import Kind, facts_of
@@ -43,6 +48,7 @@ _FENCE = Paragraph(
 _KEYS_ONLY: Mapping[Kind, tuple[tuple[int, _Made], ...]] = {
     Kind.DESTROY_KEY: ((4, destroy_part),),
     Kind.CHECK_BACKUP: ((3, drill_import_part), (4, drill_part)),
+    Kind.EXPORT_ROOT_KEY: ((3, drill_import_part), (8, root_export_part)),
 }
 
 

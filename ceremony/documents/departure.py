@@ -5,7 +5,7 @@ from ceremony.core.text import show
 from ceremony.core.typeback import Policy
 from ceremony.documents.model import Print
 from ceremony.documents.parts import BOTH, EITHER, Part, Row, custody_names
-from ceremony.kinds import facts_of
+from ceremony.kinds import Kind, facts_of
 
 
 def export_part(plan: Plan) -> Part:
@@ -116,7 +116,7 @@ def what_next(plan: Plan, bundle: str) -> tuple[tuple[str, str], ...]:
     if facts.reason is not None:
         days = f"within {plan.limits.crl_days} days of its signing: then it has expired"
         rows.append(("The CRL", f"to be uploaded {days}"))
-    if custody_names(plan):
+    if custody_names(plan) or plan.kind is Kind.EXPORT_ROOT_KEY:
         rows.append(("Sticks with keys", "to their receivers, apart from the passphrases"))
     if plan.tokens:
         rows.append(("Token", "log out, into its bag, to the safe"))

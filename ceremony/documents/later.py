@@ -172,3 +172,35 @@ def destroy_part(plan: Plan) -> Part:
         fence=True,
         rows=tuple(rows),
     )
+
+
+def root_export_part(plan: Plan) -> Part:
+    """The root key, decrypted, to a stick and to one person."""
+    rows: list[Row] = [
+        (
+            seat,
+            "Read aloud that the root key leaves NOT encrypted. Type your phrase.",
+            "Accepted",
+        )
+        for seat in "AB"
+    ]
+    rows += [
+        (
+            EITHER,
+            f"Plug in the stick that holds {show(plan.root.label)}.key, encrypted. Choose it.",
+            "Read; it holds the key of that root certificate",
+        ),
+        ("Custodian", "Type the passphrase of the root key from its sheet.", "Opened"),
+        (
+            "Custodian",
+            "Custody of the key 'root-plain': enter receiver and stick; plug in that stick.",
+            "factory_ca.key, plain, and factory_ca.pem written and read back",
+        ),
+    ]
+    return Part(
+        title="Export",
+        aim="The root key in plain form, for other tools, to one named person. Whoever reads that "
+        "stick once has the root.",
+        fence=True,
+        rows=tuple(rows),
+    )

@@ -138,6 +138,10 @@ def _notices(entries: Entries, opened: Entry, method: str) -> tuple[Block, ...]:
                 text="Missing: " + "; ".join(missing(entries)) + ".",
             )
         )
+    if (plain := entries.find("done", "export/root-key")) is not None:
+        text = f"At {plain.line.at}, to the stick and the person named under 'What went out'."
+        lead = "The root key left the room NOT encrypted."
+        blocks.append(Paragraph(tone=Tone.NOTICE, lead=lead, text=text))
     return (*blocks, *backup_notice(method))
 
 

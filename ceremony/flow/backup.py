@@ -8,6 +8,7 @@ import base64
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -18,7 +19,7 @@ from ceremony.core.ports import KeyInfo, KeyStore
 from ceremony.core.text import show
 from ceremony.errors import KeyStoreError
 from ceremony.flow.asking import Flow, acknowledge, enter
-from ceremony.flow.custody import hand_over
+from ceremony.flow.custody import hand_over, key_and_certificate
 from ceremony.flow.keystores import log_in, note_store
 from ceremony.flow.officers import check_network
 from ceremony.flow.prompts import Acknowledge, EnterText, Facts, Field, Step, Text, Tone
@@ -67,7 +68,8 @@ def copies(room: Room, key: Path, certificate: Path, spki: bytes) -> Flow[None]:
         name = copy_name(number)
         line = room.find("custody", name)
         if line is None:
-            line = yield from hand_over(room, name, key, certificate, taken=_taken(room))
+            files = partial(key_and_certificate, key, certificate)
+            line = yield from hand_over(room, name, files, taken=_taken(room))
         if not room.has("backup-check", name):
             medium = str(line.data["medium"])
             yield from prove_file(
@@ -91,15 +93,15 @@ def prove_file(
         KeyStoreError: `backup.key_differs`, and what the file refuses.
     """
     check_network(room, step)
-    with _private_copy(room, path) as copy, room.services.file_store(copy) as store:
+    with private_copy(room, path) as copy, room.services.file_store(copy) as store:
         yield from log_in(room, step, store, "root")
         _challenge(room, step, store, spki, name, medium)
     yield from acknowledge(_proven(room, step, name))
 
 
 @contextmanager
-def _private_copy(room: Room, path: Path) -> Iterator[Path]:
-    """The bytes on the medium, where a key file may be opened: sticks know no modes."""
+def private_copy(room: Room, path: Path) -> Iterator[Path]:
+    """The bytes of a key file on a medium, where a key file may be opened: sticks know no modes."""
     data = read_file(path, _CAP)
     folder = room.directory / _FOLDER
     folder.mkdir(mode=0o700, exist_ok=True)

@@ -1,5 +1,6 @@
-"""Custody: an encrypted key file leaves the room on a stick, with one person."""
+"""Custody: a key file leaves the room on a stick, with one person."""
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ceremony.bundle.sums import format_sums
@@ -14,18 +15,21 @@ from ceremony.record.chain import Line, sha256_hex
 
 
 def hand_over(
-    room: Room, name: str, key: Path, certificate: Path, *, taken: frozenset[str] = frozenset()
+    room: Room,
+    name: str,
+    contents: Callable[[], Mapping[str, bytes]],
+    *,
+    taken: frozenset[str] = frozenset(),
 ) -> Flow[Line]:
-    """Writes key and certificate to a stick, reads them back, and records who has them.
+    """Writes a key and its certificate to a stick, reads them back, and records who has them.
 
     Args:
         name: of the key, or of one of its copies: key of the `custody` line.
+        contents: file name to bytes, asked for when they are written.
         taken: folders that hold other copies already.
     """
     values = yield from enter(_receiver(name))
     folder = f"{room.plan.factory}-key-{name}-{room.ceremony_id}"
-    files = {key.name: key.read_bytes(), certificate.name: certificate.read_bytes()}
-    files["SHA256SUMS"] = format_sums(files)
     problem = None
     while True:
         path = yield from pick(_stick(room, name, folder, problem))
@@ -33,6 +37,8 @@ def hand_over(
         try:
             refuse_wrong(room, KEYS, path)
             _refuse_taken(room, path, taken)
+            files = dict(contents())
+            files["SHA256SUMS"] = format_sums(files)
             target = Path(path) / folder
             if not target.exists():
                 write_directory(Path(path), folder, files, private=True)
@@ -52,6 +58,11 @@ def hand_over(
     )
 
 
+def key_and_certificate(key: Path, certificate: Path) -> Mapping[str, bytes]:
+    """An encrypted key file and its certificate, under their own names."""
+    return {path.name: path.read_bytes() for path in (key, certificate)}
+
+
 def _receiver(name: str) -> EnterText:
     return EnterText(
         key="export.custody",
@@ -59,8 +70,8 @@ def _receiver(name: str) -> EnterText:
         title=f"Custody of the {name} key",
         body=(
             Text(
-                text="The encrypted key file leaves the room with one person, on a stick of "
-                "its own, apart from the paper with its passphrase."
+                text="The key file leaves the room with one person, on a stick of its own; if "
+                "it is encrypted, apart from the paper with its passphrase."
             ),
         ),
         fields=(

@@ -20,6 +20,7 @@ from ceremony.flow.prompts import Facts, PickPath, Place, Step, Text, Tone
 from ceremony.flow.room import Room
 from ceremony.flow.root import FILE, NAME
 from ceremony.flow.sticks import KEYS, keep, pull, refuse_wrong
+from ceremony.record.chain import Line
 from ceremony.x509.certificate import Certificate, read_certificate
 
 _NAME = "Factory-CA"  # its subject's CN, whoever made it
@@ -34,9 +35,7 @@ def check_backup(room: Room) -> Flow[None]:
     """
     if room.record.closed:
         return
-    if not room.has("drill", NAME):
-        yield from _take_root(room)
-    line = room.need("drill", NAME)
+    line = yield from take_root(room)
     spki = base64.b64decode(line.data["spki"])
     body = (
         Text(text="Behind this fence a backup of the root key signs a random challenge."),
@@ -53,12 +52,18 @@ def check_backup(room: Room) -> Flow[None]:
             yield from _prove_copy(room, copy_name(number), spki)
 
 
-def _take_root(room: Room) -> Flow[None]:
-    def receive(path: str) -> Flow[None]:
+def take_root(room: Room) -> Flow[Line]:
+    """The root certificate, known by its words; its line on record, once.
+
+    Raises:
+        VerificationError: `typeback.mismatch`.
+    """
+
+    def receive(path: str) -> Flow[Line]:
         certificate = _read(room, Path(path))
         paper = "report of the ceremony that made the root"
         yield from prove_words(room, Step.IMPORT, "root", paper, certificate.fingerprint)
-        room.append(
+        return room.append(
             Step.IMPORT,
             "drill",
             NAME,
@@ -66,10 +71,13 @@ def _take_root(room: Room) -> Flow[None]:
             subject=certificate.subject,
             sha256=certificate.fingerprint.hex,
             spki=base64.b64encode(certificate.spki).decode(),
+            spki_sha256=certificate.spki_sha256.hex,
+            der=base64.b64encode(certificate.der).decode(),
             not_after=format_time(certificate.not_after),
         )
 
-    yield from take(room, Step.IMPORT, partial(_question, room), receive)
+    held = room.find("drill", NAME)
+    return held or (yield from take(room, Step.IMPORT, partial(_question, room), receive))
 
 
 def _question(room: Room, problem: str | None) -> PickPath:

@@ -93,14 +93,22 @@ def root_key(room: Room, store: KeyStore, root: Certificate) -> KeyInfo:
         KeyStoreError: `token.key_missing`, `token.key_twice`, `token.label_differs`.
     """
     key = find_key(inventory(room, store), root.spki, NAME)
-    if key.label != room.plan.root.label:
+    require_label(key, room.plan.root.label)
+    return key
+
+
+def require_label(key: KeyInfo, label: str) -> None:
+    """The root's key bears the plan's label; its id may be any.
+
+    Raises:
+        KeyStoreError: `token.label_differs`.
+    """
+    if key.label != label:
         raise KeyStoreError(
             "token.label_differs",
-            f"the root's key has the label {show(key.label)}, the plan says "
-            f"{show(room.plan.root.label)}",
+            f"the root's key has the label {show(key.label)}, the plan says {show(label)}",
             hint="Correct root.label in the plan, and have it approved.",
         )
-    return key
 
 
 # --- a key file ----------------------------------------------------------------------
@@ -121,13 +129,15 @@ def _from_file(room: Room, root: Certificate) -> Flow[tuple[KeyInfo, str]]:
         room.append(Step.ROOT, "key-file", NAME, source=show(path), sha256=sha256_hex(data))
         return key, show(path)
 
-    return (yield from take(room, Step.ROOT, partial(_key_file, room), receive))
+    ask = partial(key_file_question, room, Step.ROOT)
+    return (yield from take(room, Step.ROOT, ask, receive))
 
 
-def _key_file(room: Room, problem: str | None) -> PickPath:
+def key_file_question(room: Room, step: Step, problem: str | None) -> PickPath:
+    """Where the root's encrypted key file lies."""
     return PickPath(
         key="root.key_file",
-        step=Step.ROOT,
+        step=step,
         title="The root's key file",
         body=(
             Text(

@@ -10,7 +10,7 @@ from ceremony.core.times import parse_time
 from ceremony.flow.asking import Flow
 from ceremony.flow.backup import copies
 from ceremony.flow.current import list_change
-from ceremony.flow.custody import hand_over
+from ceremony.flow.custody import hand_over, key_and_certificate
 from ceremony.flow.issuing import FOLDER as CERTIFICATES
 from ceremony.flow.keystores import recorded_spki
 from ceremony.flow.local_cas import key_file
@@ -49,7 +49,8 @@ def _custody(room: Room) -> Flow[None]:
     for ca in room.plan.local_ca:
         if ca.key_store == "file" and not room.has("custody", ca.name):
             certificate = certificates / f"local_ca-{ca.name}.pem"
-            yield from hand_over(room, ca.name, key_file(room, ca), certificate)
+            files = partial(key_and_certificate, key_file(room, ca), certificate)
+            yield from hand_over(room, ca.name, files)
             yield from pull(room, Step.EXPORT, KEY_STICK)
     if room.plan.root.backup.method == "file" and facts_of(room.plan.kind).makes_root:
         key = room.directory / KEYS / f"{room.plan.root.label}.key"

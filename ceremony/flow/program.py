@@ -20,6 +20,7 @@ from ceremony.flow.prompts import Step
 from ceremony.flow.resuming import resume
 from ceremony.flow.room import Room
 from ceremony.flow.root import make_root
+from ceremony.flow.root_export import export_root_key
 from ceremony.flow.signing import sign_all
 from ceremony.flow.verification import verify
 from ceremony.flow.work import Work
@@ -67,6 +68,10 @@ def _check_backup(room: Room, _: Work) -> Flow[None]:
     yield from check_backup(room)
 
 
+def _export_root_key(room: Room, _: Work) -> Flow[None]:
+    yield from export_root_key(room)
+
+
 _END: Final[tuple[Part, ...]] = (sign_all, verify, export, close)
 _SERVER: Final[tuple[Part, ...]] = (_open, _take_in, _use_root, *_END)
 _CRL: Final[tuple[Part, ...]] = (_open, _take_in, _choose, _use_root, *_END)
@@ -82,6 +87,7 @@ PARTS: Final[Mapping[Kind, tuple[Part, ...]]] = {
     Kind.SIGN_CSR: (_open, _take_in, _use_root, _foreign_csrs, *_END),
     Kind.DESTROY_KEY: (_open, _destroy, close),
     Kind.CHECK_BACKUP: (_open, _check_backup, close),
+    Kind.EXPORT_ROOT_KEY: (_open, _export_root_key, close),
 }
 
 

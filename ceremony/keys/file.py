@@ -181,6 +181,17 @@ class FileKeyStore(KeyStore):
             ) from exc
         self._key = None
 
+    def plain(self, key: KeyInfo) -> Secret:
+        """The private key, not encrypted: one SEC1 block (RFC 5915 §4).
+
+        Raises:
+            KeyStoreError: `file.key_missing`, `file.not_logged_in`.
+        """
+        self._require_login()
+        if self._key is None or _spki(self._key) != key.spki:
+            raise _error("key_missing", f"the file {self._shown} does not hold this key")
+        return Secret(pkcs8.sec1(self._key).decode())
+
     @property
     def _shown(self) -> str:
         return show(str(self._path))

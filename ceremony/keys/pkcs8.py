@@ -79,6 +79,11 @@ def _derive(passphrase: Secret, salt: bytes, rounds: int) -> bytes:
     return kdf.derive(passphrase.reveal().encode())
 
 
+def sec1(key: ec.EllipticCurvePrivateKey) -> bytes:
+    """Not encrypted: exactly one SEC1 block, as fioctl and the registration service read it."""
+    return key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+
+
 def decrypt(data: bytes, passphrase: Secret, where: str) -> ec.EllipticCurvePrivateKey:
     """The key in a file of our form.
 

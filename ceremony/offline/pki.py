@@ -4,46 +4,41 @@ Keys come in plain or encrypted, and are kept in the encrypted form of this prog
 later ceremonies look for them. They go out only when asked for, and never the root's.
 """
 
-import os
-import stat
-import sys
-from getpass import getpass
 from pathlib import Path
 from typing import Final
 
 import click
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-    load_pem_private_key,
-)
 
 from ceremony.bundle.media import read_file
 from ceremony.bundle.writing import make_folder, write_file
 from ceremony.command_line import Group
+from ceremony.config import load
 from ceremony.core.findings import Finding, Severity
-from ceremony.core.secret import Secret
 from ceremony.core.text import show
 from ceremony.errors import MediaError, PlanError, VerificationError
-from ceremony.flow.passphrases import normal
 from ceremony.keys import pkcs8
 from ceremony.offline.environment import state_folder
+from ceremony.offline.pki_keys import (
+    CAP,
+    new_folder,
+    passphrase,
+    read_key,
+    read_plain_key,
+    token_key,
+    write_new,
+)
 from ceremony.x509.certificate import Certificate, read_certificate, verify_signed_by
 from ceremony.x509.checks import check_certificate
 from ceremony.x509.pem import CERTIFICATE, write_pem
 from ceremony.x509.profiles import Role
 
-_CAP: Final = 64 * 1024
-_MIN_PASSPHRASE: Final = 12
 # Role, then the names that fioctl, the documentation's recipe and upload bundles use.
 _CERTIFICATES: Final = (
     (Role.TLS, ("tls-crt", "tls.pem")),
     (Role.ONLINE_CA, ("online-crt", "online_ca.pem")),
     (Role.LOCAL_CA, ("local-ca.pem", "local_ca.pem")),
 )
+_LOCAL_CA: Final = "local-ca.pem"
 _LOCAL_KEYS: Final = ("local-ca.key", "local_ca.key")
 _MARKS: Final = {Severity.ERROR: "ERROR", Severity.WARNING: "warning", Severity.NOTE: "note"}
 
@@ -55,7 +50,20 @@ def command() -> None:
 
 @command.command(name="import")
 @click.argument("directory", metavar="PKI_DIR", type=click.Path(path_type=Path))
-@click.option("--label", default="root-ca", help="The plan's root.label (default: root-ca).")
+@click.option(
+    "--plan",
+    "plan_path",
+    type=click.Path(path_type=Path),
+    metavar="PLAN",
+    help="A plan of a later ceremony: its token is opened, and the root's key found on it.",
+)
+@click.option("--label", default="root-ca", help="root.label of plans to come (default: root-ca).")
+@click.option(
+    "--pin-file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="PIN of that token: a file of mode 0600. Default: asked for.",
+)
 @click.option(
     "--passphrase-file",
     type=click.Path(path_type=Path),
@@ -73,7 +81,9 @@ def command() -> None:
 )
 def import_command(
     directory: Path,
+    plan_path: Path | None,
     label: str,
+    pin_file: Path | None,
     passphrase_file: Path | None,
     old_passphrase_file: Path | None,
     state: Path | None,
@@ -81,14 +91,17 @@ def import_command(
     """Adopt a root that fioctl or the OpenSSL recipe made.
 
     Every way in which the old certificates depart from the profiles is told. A key file is
-    kept encrypted where later ceremonies look first; a key on a token needs nothing: it is
-    found there by the public key in the Factory's root.
+    kept encrypted where later ceremonies look first. With --plan, a key on the plan's token
+    is found by the public key in factory_ca.pem and by its label, and signs a challenge.
     """
     root = _read(directory, ("factory_ca.pem",))
     if root is None:
         raise _missing(directory / "factory_ca.pem")
     found = _others(directory, root)
     errors = _tell(root, found)
+    plan = None if plan_path is None else load(plan_path).plan
+    if plan is not None:
+        label = plan.root.label
     folder = make_folder(state_folder(state), f"imported-{root.fingerprint.hex[:16]}")
     certificates = make_folder(folder, "certificates")
     write_file(certificates, "factory_ca.pem", write_pem(root.der, CERTIFICATE), private=True)
@@ -101,14 +114,16 @@ def import_command(
         write_file(certificates, "local_ca-imported.pem", pem, private=True)
     there = [row for row in keys if (directory / row[1]).exists()]
     if there:
-        new = _passphrase(passphrase_file, "New passphrase of the kept keys: ", twice=True)
-        for stem, file, certificate in there:
-            key = _read_key(directory / file, certificate, old_passphrase_file)
-            path = make_folder(folder, "keys")
-            _write_new(path, f"{stem}.key", pkcs8.encrypt(key, new))
+        new = passphrase(passphrase_file, "New passphrase of the kept keys: ", twice=True)
+        read = [(stem, read_key(directory / f, c, old_passphrase_file)) for stem, f, c in there]
+        path = make_folder(folder, "keys")
+        for stem, key in read:
+            write_new(path, f"{stem}.key", pkcs8.encrypt(key, new))
             click.echo(f"kept {path / stem}.key, encrypted")
-    if not any(file == "factory_ca.key" for _, file, _ in there):
-        click.echo("no factory_ca.key: the root's key is on a token, and is found there")
+    if plan is not None and plan.root.key_store == "token":
+        click.echo(token_key(plan, root, pin_file))
+    elif not any(file == "factory_ca.key" for _, file, _ in there):
+        click.echo("no factory_ca.key: if the root's key is on a token, look for it with --plan")
     if errors:
         raise VerificationError(
             errors[0].code,
@@ -133,20 +148,48 @@ def import_command(
 @click.option(
     "--passphrase-file", type=click.Path(path_type=Path), metavar="FILE", help="Of that key."
 )
+@click.option(
+    "--root-key",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="factory_ca.key as a ceremony of the kind export-root-key wrote it.",
+)
 def export_command(
     directory: Path,
     to: Path,
     local_ca: str | None,
     local_ca_key: Path | None,
     passphrase_file: Path | None,
+    root_key: Path | None,
 ) -> int:
     """Write the certificates of an upload bundle under fioctl's file names, mode 0400.
 
-    The root's key is never exported: it stays in its token, or in its encrypted file.
+    The root's key is decrypted behind a fence alone: by a ceremony of the kind
+    export-root-key. What that wrote is checked and copied with --root-key.
     """
     root = _read(directory, ("factory_ca.pem",))
     if root is None:
         raise _missing(directory / "factory_ca.pem")
+    found = _under_fioctls_names(directory, root, local_ca)
+    files = {name: write_pem(one.der, CERTIFICATE) for name, one in found.items()}
+    if root_key is not None:
+        files["factory_ca.key"] = pkcs8.sec1(read_plain_key(root_key, root))
+    if local_ca_key is not None:
+        if _LOCAL_CA not in found:
+            raise _missing(directory / "local_ca-NAME.pem")
+        key = read_key(local_ca_key, found[_LOCAL_CA], passphrase_file)
+        files["local-ca.key"] = pkcs8.sec1(key)
+    new_folder(to)
+    for name, data in files.items():
+        write_new(to, name, data, mode=0o400)
+        click.echo(str(to / name))
+    return 0
+
+
+def _under_fioctls_names(
+    directory: Path, root: Certificate, local_ca: str | None
+) -> dict[str, Certificate]:
+    """Those that are there, each signed by the root."""
     names = sorted(path.stem.removeprefix("local_ca-") for path in directory.glob("local_ca-*.pem"))
     if local_ca is None and len(names) > 1:
         raise PlanError(
@@ -154,29 +197,18 @@ def export_command(
             f"there are several local CAs: {', '.join(show(name) for name in names)}",
             hint="Choose one with --local-ca NAME.",
         )
-    local_ca = local_ca or (names[0] if names else None)
-    sources = {"factory_ca.pem": "factory_ca.pem", "tls-crt": "tls.pem"}
-    sources["online-crt"] = "online_ca.pem"
-    if local_ca is not None:
-        sources["local-ca.pem"] = f"local_ca-{local_ca}.pem"
-    files: dict[str, bytes] = {}
+    if local_ca is not None and local_ca not in names:
+        raise _missing(directory / f"local_ca-{local_ca}.pem")
+    sources = {"tls-crt": "tls.pem", "online-crt": "online_ca.pem"}
+    if local_ca or names:
+        sources[_LOCAL_CA] = f"local_ca-{local_ca or names[0]}.pem"
+    found = {"factory_ca.pem": root}
     for target, source in sources.items():
         one = _read(directory, (source,))
         if one is not None:
-            files[target] = write_pem(one.der, CERTIFICATE)
-    if local_ca_key is not None:
-        local = _read(directory, (sources.get("local-ca.pem", ""),))
-        if local is None:
-            raise _missing(directory / "local_ca-NAME.pem")
-        key = _read_key(local_ca_key, local, passphrase_file)
-        files["local-ca.key"] = key.private_bytes(
-            Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()
-        )
-    to.mkdir(mode=0o700, parents=True, exist_ok=False)
-    for name, data in files.items():
-        _write_new(to, name, data, mode=0o400)
-        click.echo(str(to / name))
-    return 0
+            verify_signed_by(one, root)
+            found[target] = one
+    return found
 
 
 # --- reading -------------------------------------------------------------------------
@@ -185,7 +217,7 @@ def export_command(
 def _read(directory: Path, names: tuple[str, ...]) -> Certificate | None:
     for name in names:
         if name and (directory / name).is_file():
-            return read_certificate(read_file(directory / name, _CAP), name)
+            return read_certificate(read_file(directory / name, CAP), name)
     return None
 
 
@@ -209,101 +241,6 @@ def _tell(root: Certificate, others: list[tuple[Role, Certificate]]) -> list[Fin
             click.echo(f"  {_MARKS[finding.severity]} [{finding.code}] {finding.message}")
             errors += [finding] if finding.severity is Severity.ERROR else []
     return errors
-
-
-def _read_key(
-    path: Path, certificate: Certificate, passphrase_file: Path | None
-) -> ec.EllipticCurvePrivateKey:
-    """A private key in PEM, plain or encrypted, that belongs to the certificate."""
-    data = read_file(path, _CAP)
-    password = None
-    if b"ENCRYPTED" in data:
-        secret = _passphrase(passphrase_file, f"Passphrase of {show(path.name)}: ")
-        if b"BEGIN ENCRYPTED PRIVATE KEY" in data:
-            secret = normal(secret) if not _opens(data, secret) else secret
-        password = secret.reveal().encode()
-    try:
-        key = load_pem_private_key(data, password)
-    except (ValueError, TypeError) as exc:
-        raise VerificationError(
-            "pki.key_unreadable",
-            f"{show(path.name)} is no PEM private key, or its passphrase is another",
-            hint="Check the file with 'openssl pkey -in FILE -noout', and the passphrase.",
-        ) from exc
-    spki = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    if not isinstance(key, ec.EllipticCurvePrivateKey) or pkcs8.curve_of_key(key) is None:
-        raise VerificationError(
-            "pki.key_type",
-            f"{show(path.name)} is no key on P-256 or P-384",
-            hint="Only such keys can sign here.",
-        )
-    if spki != certificate.spki:
-        raise VerificationError(
-            "pki.key_differs",
-            f"{show(path.name)} is not the key of {certificate.subject}",
-            hint="Find the key that belongs to this certificate.",
-        )
-    return key
-
-
-def _opens(data: bytes, secret: Secret) -> bool:
-    try:
-        load_pem_private_key(data, secret.reveal().encode())
-    except (ValueError, TypeError):
-        return False
-    return True
-
-
-def _passphrase(path: Path | None, prompt: str, *, twice: bool = False) -> Secret:
-    if path is not None:
-        if stat.S_IMODE(path.stat().st_mode) & 0o077:
-            raise PlanError(
-                "pki.passphrase_file",
-                f"others can read {show(str(path))}",
-                hint="Take the rights away: chmod 600 FILE.",
-            )
-        secret = Secret(read_file(path, 4096).decode().strip())
-    else:
-        if not sys.stdin.isatty():
-            raise PlanError(
-                "pki.no_passphrase",
-                "there is nobody to type a passphrase",
-                hint="Give the file with it, of mode 0600.",
-            )
-        secret = Secret(getpass(prompt))
-        if twice and Secret(getpass("Again: ")) != secret:
-            raise PlanError(
-                "pki.passphrase_differs", "the two differ", hint="Run the command again."
-            )
-    if twice:
-        secret = normal(secret)
-        if len(secret.reveal()) < _MIN_PASSPHRASE:
-            raise PlanError(
-                "pki.passphrase_short",
-                f"the passphrase is shorter than {_MIN_PASSPHRASE} characters",
-                hint="Take a longer one, e.g. twelve words.",
-            )
-    return secret
-
-
-# --- writing -------------------------------------------------------------------------
-
-
-def _write_new(folder: Path, name: str, data: bytes, mode: int = 0o600) -> None:
-    path = folder / name
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
-    except OSError as exc:
-        raise MediaError(
-            "pki.exists",
-            f"{show(str(path))} cannot be made: {exc.strerror}",
-            hint="Look at what is there; nothing is overwritten.",
-        ) from exc
-    with os.fdopen(handle, "wb") as file:
-        os.fchmod(handle, mode)
-        file.write(data)
-        file.flush()
-        os.fsync(handle)
 
 
 def _missing(path: Path) -> MediaError:
