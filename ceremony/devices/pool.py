@@ -11,7 +11,7 @@ import os
 import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from typing import Final, Self
 
 from ceremony.devices.ahead import ahead
@@ -72,12 +72,15 @@ class Pool:
         while turns:
             end = turns.popleft()
             while not last[end]:
-                answer = _receive(end)
-                again = reply(answer)
-                if again is None:
-                    last[end].append(answer)
-                else:
-                    _give(end, again)
+                # Whoever has something to say: a reply keeps its worker from waiting.
+                for one in wait(self._ends):
+                    if isinstance(one, Connection):
+                        answer = _receive(one)
+                        again = reply(answer)
+                        if again is None:
+                            last[one].append(answer)
+                        else:
+                            _give(one, again)
             if self._send(end, source):
                 turns.append(end)
             yield last[end].popleft()

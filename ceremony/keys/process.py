@@ -6,7 +6,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -16,6 +17,7 @@ from ceremony.keys import protocol as p
 from ceremony.keys.refusals import refusal
 
 _FINISH_TIMEOUT_S = 2
+_IN_PIPE = 3
 CHILD = ("-I", "-m", "ceremony.keys.child")
 
 
@@ -85,21 +87,59 @@ class ModuleProcess:
             KeyStoreError: `token.timeout`, `token.module_crashed`,
                 `token.module_answer`, or the module's refusal.
         """
-        answer = self._exchange(request, timeout_s, doing)
-        if isinstance(answer, p.Refused):
-            raise refusal(answer, silent=silent)
+        (answer,) = self.ask_each((request,), timeout_s, doing=doing, silent=silent)
         return answer
 
-    def _exchange(self, request: p.Request, timeout_s: float, doing: str) -> p.Answer:
+    def ask_each(
+        self, requests: Iterable[p.Request], timeout_s: float, *, doing: str, silent: bool = False
+    ) -> Iterator[p.Answer]:
+        """As `ask`, for one request after the other; the next ones wait in the pipe.
+
+        Args:
+            requests: drawn as they are sent. Small enough that `_IN_PIPE` of them, and as
+                many answers, fit into a pipe.
+            timeout_s: for each answer.
+            doing: as `ask`.
+            silent: as `ask`.
+
+        Raises:
+            KeyStoreError: as `ask`; nothing is sent after a refusal.
+        """
+        source, waiting = iter(requests), 0
+        try:
+            while True:
+                while waiting < _IN_PIPE and (request := next(source, None)) is not None:
+                    with self._failures(timeout_s, doing):
+                        self._send(p.call(request, timeout_s), time.monotonic() + timeout_s)
+                    waiting += 1
+                if waiting == 0:
+                    return
+                with self._failures(timeout_s, doing):
+                    answer = self._answer(time.monotonic() + timeout_s)
+                waiting -= 1
+                if isinstance(answer, p.Refused):
+                    raise refusal(answer, silent=silent)
+                yield answer
+        finally:
+            # Nobody takes these; the next request gets its own answer.
+            while waiting and self._open:
+                with self._failures(timeout_s, doing):
+                    self._answer(time.monotonic() + timeout_s)
+                waiting -= 1
+
+    def _answer(self, deadline: float) -> p.Answer:
+        (length,) = p.LENGTH.unpack(self._receive(p.LENGTH.size, deadline))
+        if length > p.MAX_ANSWER:
+            raise msgspec.DecodeError("too long")
+        return p.parse_answer(self._receive(length, deadline))
+
+    @contextmanager
+    def _failures(self, timeout_s: float, doing: str) -> Iterator[None]:
+        """Whatever fails in an exchange ends the process, and says why."""
         if not self._open:
             raise _crashed("has ended", doing)
-        deadline = time.monotonic() + timeout_s
         try:
-            self._send(p.call(request, timeout_s), deadline)
-            (length,) = p.LENGTH.unpack(self._receive(p.LENGTH.size, deadline))
-            if length > p.MAX_ANSWER:
-                raise msgspec.DecodeError("too long")
-            return p.parse_answer(self._receive(length, deadline))
+            yield
         except TimeoutError as exc:
             self.kill()
             raise KeyStoreError(

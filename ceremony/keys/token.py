@@ -1,7 +1,7 @@
 """PKCS#11 tokens as key stores; the module itself runs in a process of its own."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Self
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -25,8 +25,8 @@ from ceremony.keys.process import ModuleProcess
 # Signed once after generation: the public half that was read back belongs to the key.
 _PROOF = b"ceremony: the public half read back belongs to this key"
 
-# How long a request for many signatures should take, and how many the first one has.
-_LONG_S = 1.0
+# How long a request for many signatures should take, and how many the first ones ask for.
+_MOMENT_S = 0.2
 _FIRST = 8
 
 Spawn = Callable[[ModuleFile, Mapping[str, str]], ModuleProcess]
@@ -212,27 +212,30 @@ class TokenStore(KeyStore):
         Raises:
             KeyStoreError: as `sign`, but nothing is verified here.
         """
-        done: list[bytes] = []
-        while len(done) < len(digests):
-            part = digests[len(done) : len(done) + self._at_once]
-            began_s = time.monotonic()
-            raw = self._sign_part(key, part)
-            spent_s = time.monotonic() - began_s
-            if spent_s > _LONG_S:
-                self._at_once = max(self._at_once // 2, 1)
-            elif spent_s < _LONG_S / 4:
-                self._at_once = min(self._at_once * 2, p.MAX_DIGESTS)
-            done += (ecdsa.der_of_raw(key.curve, one) for one in raw)
+        process, done, began_s = self._session(), list[bytes](), time.monotonic()
+        silent = is_silent(self._module)
+        try:
+            for answer in process.ask_each(
+                self._parts(key, digests), self._timeout_s, doing="signing", silent=silent
+            ):
+                if not isinstance(answer, p.Signatures):
+                    raise refusals.refusal(p.Refused(reason=p.MODULE_ANSWER))
+                done += (ecdsa.der_of_raw(key.curve, one) for one in answer.raw)
+        finally:
+            if process.ended:
+                self._process, self._logged_in = None, False
+        if len(done) != len(digests):
+            raise refusals.refusal(p.Refused(reason=p.MODULE_ANSWER))
+        if done:
+            rate = len(done) / max(time.monotonic() - began_s, 1e-6)
+            self._at_once = min(max(int(rate * _MOMENT_S), 1), p.MAX_DIGESTS)
         return tuple(done)
 
-    def _sign_part(self, key: KeyInfo, digests: Sequence[bytes]) -> tuple[bytes, ...]:
-        request = p.SignAll(
-            label=key.label, key_id=bytes.fromhex(key.key_id), digests=tuple(digests)
-        )
-        answer = self._ask(self._session(), request, "signing")
-        if not isinstance(answer, p.Signatures) or len(answer.raw) != len(digests):
-            raise refusals.refusal(p.Refused(reason=p.MODULE_ANSWER))
-        return answer.raw
+    def _parts(self, key: KeyInfo, digests: Sequence[bytes]) -> Iterator[p.SignAll]:
+        key_id = bytes.fromhex(key.key_id)
+        for first in range(0, len(digests), self._at_once):
+            part = tuple(digests[first : first + self._at_once])
+            yield p.SignAll(label=key.label, key_id=key_id, digests=part)
 
     def destroy(self, key: KeyInfo) -> None:
         """Destroys the key pair, and reads the inventory back.

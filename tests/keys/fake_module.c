@@ -86,10 +86,13 @@ static ul sign(ul session, void *data, ul length, unsigned char *out, ul *size) 
   if (mode("crash")) raise(SIGSEGV);
   if (mode("exit")) _exit(3);
   if (mode("device-error")) return 0x30;
+  if (mode("slow-sign") && out) usleep(20000);
+  if (mode("own-processor") && out) usleep(500);
   if (mode("always") && !context_logins) return 0x101;
   if (mode("pin-pad-always") && !pad_logins) return 0x101;
   ul rv = ((ul (*)(ul, void *, ul, void *, ul *))real->f[SIGN])(session, data, length, out, size);
   if (rv || !out) return rv;
+  if (mode("device-error-once") && signatures == 30) return 0x30;
   if (mode("wrong-signature") || (mode("wrong-later") && signatures > 1)) out[*size / 2] ^= 1;
   if (mode("short-signature")) *size -= 1;
   if (mode("zero-signature")) memset(out, 0, *size);
