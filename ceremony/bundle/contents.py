@@ -8,6 +8,7 @@ from typing import Final, cast
 from ceremony.bundle.schema import CertificateEntry, Crl, CrlEntry, Payload
 from ceremony.bundle.schema import Role as RoleText
 from ceremony.core.times import format_time
+from ceremony.errors import VerificationError
 from ceremony.kinds import Kind, Reason, facts_of
 from ceremony.x509.certificate import Certificate
 from ceremony.x509.crls import RevocationList
@@ -92,11 +93,24 @@ def lists_device_cas(kind: Kind, roles: Collection[str]) -> bool:
 
 
 def payload_of(files: Mapping[str, bytes], kind: Kind) -> Payload:
-    """The PATCH body that follows from the PEM files, with the fields of the kind alone."""
+    """The PATCH body that follows from the PEM files, with the fields of the kind alone.
+
+    Raises:
+        VerificationError: `upload.payload`: a PEM file is not ASCII text.
+    """
     sent = facts_of(kind).fields
 
     def text(field: str, file: str) -> str | None:
-        return files[file].decode("ascii") if field in sent and file in files else None
+        if field not in sent or file not in files:
+            return None
+        try:
+            return files[file].decode("ascii")
+        except UnicodeDecodeError as exc:
+            raise VerificationError(
+                "upload.payload",
+                f"{file} is not ASCII text",
+                hint="Do not use this bundle; export it again, to another medium.",
+            ) from exc
 
     return Payload(
         root_crt=text("root-crt", ROOT),

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from ceremony.bundle.checking import Outcome, check_upload_files, failed, require
 from ceremony.bundle.media import MAX_ENTRIES
@@ -131,6 +133,20 @@ def test_threat_39_any_flipped_byte_fails_the_sums(world) -> None:
     for name, data in world.upload.items():
         if name != "SHA256SUMS":
             assert "sums.digest" in codes({**world.upload, name: data[:-2] + b"~" + data[-1:]})
+
+
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+def test_threat_39_any_byte_changed_under_fitting_sums_is_found(world, data) -> None:
+    """README.txt is for people, manifest.json may name another time or head: words bind these."""
+    free = {"SHA256SUMS", "README.txt", "manifest.json"}
+    name = data.draw(st.sampled_from(sorted(set(world.upload) - free)))
+    raw = bytearray(world.upload[name])
+    at = data.draw(st.integers(0, len(raw) - 1))
+    raw[at] = data.draw(st.integers(0, 255).filter(lambda value: value != raw[at]))
+    assert codes(resummed({**world.upload, name: bytes(raw)})), (name, at, raw[at])
 
 
 def test_threat_39_a_swapped_certificate_is_found(world) -> None:
