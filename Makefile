@@ -53,6 +53,7 @@ check: $(VENV)/.tested
 bench: $(VENV)/.tested
 	@sh assets/softhsm.sh
 	@$(BIN)/python tests/bench.py
+	@$(BIN)/python tests/bench_devices.py
 
 docs: setup
 	@$(BIN)/python tests/house/codes.py
