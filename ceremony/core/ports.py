@@ -78,6 +78,23 @@ class KeyInfo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeyObject:
+    """One object of a token: half of a key pair, whole or torn. Texts as the token gave them.
+
+    Attributes:
+        kind: ``private`` (CKO_PRIVATE_KEY) or ``public`` (CKO_PUBLIC_KEY).
+        label: CKA_LABEL; empty where there is none.
+        key_id: CKA_ID in hex; empty where there is none.
+        key_type: CKA_KEY_TYPE, e.g. ``EC``; empty where it cannot be read.
+    """
+
+    kind: Literal["private", "public"]
+    label: str
+    key_id: str
+    key_type: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stick:
     """A removable medium as the system sees it. Texts are shown already, never raw.
 
@@ -160,6 +177,23 @@ class KeyStore(Protocol):
 
         Raises:
             KeyStoreError: nothing is returned then, though some may have been signed.
+        """
+        ...
+
+    def objects(self, label: str, key_id: str) -> tuple[KeyObject, ...]:
+        """The key objects that bear this label or id, or neither label nor id; needs a login.
+
+        Unlike `keys`, halves and torn ones too. None in a store whose keys are whole or not
+        there.
+        """
+        ...
+
+    def discard(self, objects: Sequence[KeyObject]) -> None:
+        """Destroys key objects that `objects` has told of, and looks that they are gone.
+
+        Raises:
+            KeyStoreError: `token.key_ambiguous`: it holds more or fewer of them now;
+                `token.not_destroyed` and others.
         """
         ...
 

@@ -71,12 +71,23 @@ def _token(entry: Entry) -> str:
     return f"Token serial {entry.text('name')} opened for {whose}; PIN: {entry.text('pin_state')}"
 
 
+def _intent(entry: Entry) -> str:
+    what = show(entry.line.key)
+    if what.startswith(("destroy/", "remains/")):
+        return f"About to destroy: {what.split('/')[1]}, by {entry.names()}"
+    return f"About to make: {what}"
+
+
 def _done(entry: Entry) -> str:
     what = show(entry.line.key)
     if what.startswith("key/"):
         return f"Key made: {what.removeprefix('key/')}, {entry.text('spki_sha256')[:16]}..."
     if what.startswith("token/"):
         return f"Blank token initialised: serial {entry.text('serial')}"
+    if what.startswith("remains/"):
+        return f"Destroyed, what was left of the key {what.split('/')[1]}"
+    if what.startswith("destroy/"):
+        return f"Key destroyed: {what.removeprefix('destroy/')}"
     if what.startswith("crl/"):
         return f"CRL signed, checked, written: {entry.text('file')}"
     if what.startswith("certificate/"):
@@ -146,7 +157,7 @@ _SENTENCES: Mapping[str, Callable[[Entry], str]] = {
     "fence": lambda e: f"FENCE {show(e.line.key)} passed by {e.names()}",
     "token": _token,
     "new-pin": lambda e: f"New PIN set on token {e.text('serial')}",
-    "intent": lambda e: f"About to make: {show(e.line.key)}",
+    "intent": _intent,
     "done": _done,
     "adopted": lambda e: f"Found as intended after an interruption: {show(e.line.key)}",
     "agreed": lambda e: f"Another try of the PIN agreed by {e.names()}",

@@ -13,6 +13,7 @@ from ceremony.errors import KeyStoreError, StoppedError
 from ceremony.flow.asking import Flow, acknowledge, choose
 from ceremony.flow.officers import SEATS
 from ceremony.flow.prompts import Acknowledge, Choose, Facts, Option, Step, Text, Tone
+from ceremony.flow.remains import clear
 from ceremony.flow.room import Room
 from ceremony.record.chain import Line, sha256_hex
 
@@ -85,7 +86,8 @@ def adopt(
     done = {line.data["spki_sha256"] for line in room.record.all("done") if _is_key(line)}
     found = [key for key in held if sha256_hex(key.spki) not in before | done]
     if not found:
-        yield from acknowledge(_absent(step, intent, len(held)))
+        if not (yield from clear(room, step, store, intent)):
+            yield from acknowledge(_absent(step, intent, len(held)))
         return None
     key = found[0]
     wanted = (intent.data["label"], intent.data["key_id"], intent.data["curve"])

@@ -29,6 +29,7 @@ from ceremony.flow.prompts import (
     Tone,
     Working,
 )
+from ceremony.flow.remains import refuse_taken
 from ceremony.flow.room import Room
 from ceremony.flow.split import secret_of
 from ceremony.record.chain import sha256_hex
@@ -202,7 +203,7 @@ def make_key(
         require_same_token(room, store, name)
         key = yield from adopt(room, step, store, intent, held)
     else:
-        _refuse_taken(held, label, key_id, store)
+        unnamed = refuse_taken(store, label, key_id)
         info = store.info()
         room.append(
             step,
@@ -218,6 +219,7 @@ def make_key(
                 {"label": show(k.label), "key_id": k.key_id, "spki_sha256": sha256_hex(k.spki)}
                 for k in held
             ],
+            unnamed=unnamed,
         )
     if key is None:
         yield Working(step=step, title=f"Generating the key {label}")
@@ -254,17 +256,6 @@ def find_key(held: tuple[KeyInfo, ...], spki: bytes, name: str) -> KeyInfo:
         )
     refuse_twice(held, matches[0], name)
     return matches[0]
-
-
-def _refuse_taken(held: tuple[KeyInfo, ...], label: str, key_id: str, store: KeyStore) -> None:
-    taken = [key for key in held if key.label == label or (key_id and key.key_id == key_id)]
-    if taken:
-        told = "; ".join(f"{show(k.label)} id {k.key_id} {sha256_hex(k.spki)[:16]}" for k in taken)
-        raise KeyStoreError(
-            "token.label_taken",
-            f"{show(store.info().name)} already holds: {told}",
-            hint="Use an empty token, or another label and id in the plan. Nothing was changed.",
-        )
 
 
 def recorded_spki(room: Room, name: str) -> bytes:

@@ -10,6 +10,8 @@ _CALLS: Final[Mapping[type, Callable[[Session, Any], p.Answer | None]]] = {
     p.ListTokens: lambda session, _: session.tokens(),
     p.Login: Session.login,
     p.ListKeys: lambda session, _: session.keys(),
+    p.ListObjects: Session.objects,
+    p.Discard: Session.discard,
     p.Generate: Session.generate,
     p.Sign: Session.sign,
     p.SignAll: Session.sign_all,

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from ceremony.config import Curve
 from ceremony.core import words
-from ceremony.core.ports import KeyInfo, KeyStore, StoreInfo
+from ceremony.core.ports import KeyInfo, KeyObject, KeyStore, StoreInfo
 from ceremony.core.secret import Secret
 from ceremony.core.text import show
 from ceremony.errors import KeyStoreError
@@ -95,6 +95,22 @@ class FileKeyStore(KeyStore):
         """
         self._require_login()
         return () if self._key is None else (self._describe(self._key),)
+
+    def objects(self, label: str, key_id: str) -> tuple[KeyObject, ...]:  # noqa: ARG002
+        """The one key of that label, whole: a file is there or not."""
+        return tuple(
+            KeyObject(kind="private", label=key.label, key_id="", key_type="EC")
+            for key in self.keys()
+            if key.label == label
+        )
+
+    def discard(self, objects: Sequence[KeyObject]) -> None:
+        """There are no halves in a file.
+
+        Raises:
+            LookupError: always; a bug.
+        """
+        raise LookupError(f"a key file has no halves: {objects}")
 
     def generate(self, label: str, key_id: str, curve: Curve) -> KeyInfo:  # noqa: ARG002
         """Makes the key and writes it; `key_id` has no place in a file.

@@ -49,6 +49,28 @@ class ListKeys(Frozen, frozen=True):
     """Inventory of private keys. Answer: `KeyList`."""
 
 
+class KeyObject(Frozen, frozen=True):
+    """Half of a key pair; empty what it has not."""
+
+    private: bool
+    label: Text
+    key_id: bytes
+    key_type: Text
+
+
+class ListObjects(Frozen, frozen=True):
+    """Key objects of this label or id, or without both. Answer: `ObjectList`."""
+
+    label: str
+    key_id: bytes
+
+
+class Discard(Frozen, frozen=True):
+    """Destroys exactly these key objects, if it holds as many of each. Answer: `Done`."""
+
+    objects: tuple[KeyObject, ...]
+
+
 class Generate(Frozen, frozen=True):
     """Makes an EC key pair after a search. Answer: `Generated`."""
 
@@ -116,6 +138,8 @@ Request = (
     ListTokens
     | Login
     | ListKeys
+    | ListObjects
+    | Discard
     | Generate
     | Sign
     | SignAll
@@ -171,6 +195,12 @@ class KeyList(Frozen, frozen=True):
     keys: Annotated[tuple[KeyEntry, ...], Meta(max_length=4096)]
 
 
+class ObjectList(Frozen, frozen=True):
+    """The key objects found."""
+
+    objects: Annotated[tuple[KeyObject, ...], Meta(max_length=8192)]
+
+
 class Generated(Frozen, frozen=True):
     """The new key, read back; `matches` counts the keys that now bear its label or id."""
 
@@ -208,7 +238,7 @@ class Refused(Frozen, frozen=True):
     made: bool = False
 
 
-Answer = TokenList | KeyList | Generated | Signature | Signatures | Done | Refused
+Answer = TokenList | KeyList | ObjectList | Generated | Signature | Signatures | Done | Refused
 
 MODULE_UNLOADABLE = "module-unloadable"
 MODULE_ANSWER = "module-answer"

@@ -5,6 +5,7 @@ fast and holds nothing worth stealing but the PIN.
 """
 
 import struct
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -24,23 +25,20 @@ from pkcs11.types import PROTECTED_AUTH, SignMixin
 
 from ceremony.keys import protocol as p
 from ceremony.keys import setup
-from ceremony.keys.templates import Templates, readable
-
-# Read back after generation and recorded (PKCS#11 v3.1 §4.9, §4.10).
-_REPORTED = {
-    "CKA_SENSITIVE": Attribute.SENSITIVE,
-    "CKA_EXTRACTABLE": Attribute.EXTRACTABLE,
-    "CKA_SIGN": Attribute.SIGN,
-    "CKA_TOKEN": Attribute.TOKEN,
-    "CKA_PRIVATE": Attribute.PRIVATE,
-    "CKA_LOCAL": Attribute.LOCAL,
-    "CKA_ALWAYS_SENSITIVE": Attribute.ALWAYS_SENSITIVE,
-    "CKA_NEVER_EXTRACTABLE": Attribute.NEVER_EXTRACTABLE,
-    "CKA_ALWAYS_AUTHENTICATE": Attribute.ALWAYS_AUTHENTICATE,
-    "CKA_DECRYPT": Attribute.DECRYPT,
-    "CKA_UNWRAP": Attribute.UNWRAP,
-    "CKA_DERIVE": Attribute.DERIVE,
-}
+from ceremony.keys.objects import (
+    flags_of,
+    halves,
+    identity,
+    key_entry,
+    name_of,
+    names_of,
+    objects_of,
+    publics,
+    read,
+    serial,
+    token_entry,
+)
+from ceremony.keys.templates import Templates
 
 # Refusals of a template: then once more without its False values (tpm2-pkcs11).
 _TEMPLATE_REFUSED = (
@@ -84,7 +82,7 @@ class Session:
     def tokens(self) -> p.TokenList:
         """All tokens present."""
         return p.TokenList(
-            tokens=tuple(_token_entry(token, self._path) for token in self._present())
+            tokens=tuple(token_entry(token, self._path) for token in self._present())
         )
 
     def _present(self) -> Iterable[Any]:
@@ -102,7 +100,7 @@ class Session:
                 with the token's flags as they are afterwards.
         """
         wanted = (request.serial, request.label)
-        found = [token for token in self._present() if _identity(token) == wanted]
+        found = [token for token in self._present() if identity(token) == wanted]
         if len(found) != 1:
             raise RefusedError(p.TOKEN_AMBIGUOUS if found else p.TOKEN_MISSING)
         token = found[0]
@@ -112,23 +110,48 @@ class Session:
         try:
             self._session = token.open(rw=True, user_pin=pin, attribute_mapper=self._templates)
         except PKCS11Error as exc:
-            raise RefusedError(type(exc).__name__, flags=_flags(token)) from exc
+            raise RefusedError(type(exc).__name__, flags=flags_of(token)) from exc
         self._slot, self._identity, self._pin = token.slot, wanted, request.pin
 
     def _require(self) -> Any:
         """The session, after a fresh look at the token in its slot (threat 21)."""
         if self._session is None:
             raise RefusedError(p.NOT_LOGGED_IN)
-        if _identity(self._slot.get_token()) != self._identity:
+        if identity(self._slot.get_token()) != self._identity:
             raise RefusedError(p.TOKEN_CHANGED)
         return self._session
 
     def keys(self) -> p.KeyList:
         """Inventory of the private keys, each with what is told of its public half."""
         session = self._require()
-        publics = _publics(session)
-        privates = _objects(session, ObjectClass.PRIVATE_KEY)
-        return p.KeyList(keys=tuple(_key_entry(key, publics) for key in privates))
+        public = publics(session)
+        privates = objects_of(session, ObjectClass.PRIVATE_KEY)
+        return p.KeyList(keys=tuple(key_entry(key, public) for key in privates))
+
+    def objects(self, request: p.ListObjects) -> p.ObjectList:
+        """Halves of key pairs, whole or torn: of this label or id, or without any name."""
+        found = (described for described, _ in halves(self._require()))
+        wanted = tuple(
+            each
+            for each in found
+            if each.label == request.label
+            or each.key_id == request.key_id
+            or not (each.label or each.key_id)
+        )
+        return p.ObjectList(objects=wanted)
+
+    def discard(self, request: p.Discard) -> None:
+        """C_DestroyObject on exactly these.
+
+        Raises:
+            RefusedError: it holds more or fewer that look so.
+        """
+        found = [pair for pair in halves(self._require()) if pair[0] in request.objects]
+        if Counter(described for described, _ in found) != Counter(request.objects):
+            raise RefusedError(p.KEY_AMBIGUOUS)
+        for _, key in found:
+            key.destroy()
+        self._handles.clear()
 
     def generate(self, request: p.Generate) -> p.Generated:
         """Searches, makes a key pair, reads it back.
@@ -138,17 +161,17 @@ class Session:
         """
         session = self._require()
         for kind in (ObjectClass.PRIVATE_KEY, ObjectClass.PUBLIC_KEY):
-            for label, key_id in _names(session, kind):
+            for label, key_id in names_of(session, kind):
                 if label == request.label:
                     raise RefusedError(p.LABEL_TAKEN)
                 if key_id == request.key_id:
                     raise RefusedError(p.ID_TAKEN)
         try:
             made = self._make(session, request)
-            entry = _key_entry(made, _publics(session))
+            entry = key_entry(made, publics(session))
             matches = sum(
                 label == request.label or key_id == request.key_id
-                for label, key_id in _names(session, ObjectClass.PRIVATE_KEY)
+                for label, key_id in names_of(session, ObjectClass.PRIVATE_KEY)
             )
         except PKCS11Error as exc:
             raise RefusedError(type(exc).__name__, made=True) from exc
@@ -169,7 +192,7 @@ class Session:
         """
         session = self._require()
         key = self._key(session, request.label, request.key_id)
-        if not _read(key, Attribute.ALWAYS_AUTHENTICATE, False):
+        if not read(key, Attribute.ALWAYS_AUTHENTICATE, False):
             return p.Signature(raw=key.sign(request.digest, mechanism=Mechanism.ECDSA))
         if self._pin is not None:
             raw = key.sign(request.digest, mechanism=Mechanism.ECDSA, pin=self._pin)
@@ -184,7 +207,7 @@ class Session:
         name = (label, key_id)
         if name not in self._handles:
             found = [
-                key for key in _objects(session, ObjectClass.PRIVATE_KEY) if _name(key) == name
+                key for key in objects_of(session, ObjectClass.PRIVATE_KEY) if name_of(key) == name
             ]
             if len(found) != 1:
                 raise RefusedError(p.KEY_AMBIGUOUS if found else p.KEY_MISSING)
@@ -201,7 +224,7 @@ class Session:
         """
         session = self._require()
         key = self._key(session, request.label, request.key_id)
-        if _read(key, Attribute.ALWAYS_AUTHENTICATE, False):
+        if read(key, Attribute.ALWAYS_AUTHENTICATE, False):
             single = (
                 p.Sign(label=request.label, key_id=request.key_id, digest=digest)
                 for digest in request.digests
@@ -220,7 +243,7 @@ class Session:
         blank = [
             token
             for token in self._present()
-            if not token.flags & TokenFlag.TOKEN_INITIALIZED and _serial(token) == request.serial
+            if not token.flags & TokenFlag.TOKEN_INITIALIZED and serial(token) == request.serial
         ]
         if len(blank) != 1:
             raise RefusedError(p.TOKEN_AMBIGUOUS if blank else p.TOKEN_MISSING)
@@ -244,11 +267,13 @@ class Session:
         """
         session = self._require()
         name = (request.label, request.key_id)
-        held = {k: _objects(session, k) for k in (ObjectClass.PRIVATE_KEY, ObjectClass.PUBLIC_KEY)}
-        private, public = ([key for key in keys if _name(key) == name] for keys in held.values())
+        held = {
+            k: objects_of(session, k) for k in (ObjectClass.PRIVATE_KEY, ObjectClass.PUBLIC_KEY)
+        }
+        private, public = ([key for key in keys if name_of(key) == name] for keys in held.values())
         if len(private) != 1:
             raise RefusedError(p.KEY_AMBIGUOUS if private else p.KEY_MISSING)
-        points = _key_entry(private[0], _publics(session)).ec_points
+        points = key_entry(private[0], publics(session)).ec_points
         if not points or not all(point.endswith(request.point) for point in points):
             raise RefusedError(p.KEY_MISSING)
         for key in (*private, *public):
@@ -272,96 +297,6 @@ def _load(path: str, parameters: str | None) -> Any:
         return ParametrizedLibrary(path, parameters)
     except (PKCS11Error, OSError) as exc:
         raise RefusedError(p.MODULE_UNLOADABLE) from exc
-
-
-def _identity(token: Any) -> tuple[str, str]:
-    return _serial(token), token.label[:1024]
-
-
-def _serial(token: Any) -> str:
-    return readable(token.serial.rstrip(b"\0 "))
-
-
-def _flags(token: Any) -> int | None:
-    try:
-        return int(token.slot.get_token().flags)
-    except PKCS11Error:
-        return None
-
-
-def _token_entry(token: Any, path: str) -> p.TokenEntry:
-    mechanisms = sorted(
-        f"CKM_{each.name.lstrip('_')}" if isinstance(each, Mechanism) else f"0x{each:08x}"
-        for each in token.slot.get_mechanisms()
-    )
-    return p.TokenEntry(
-        serial=_serial(token),
-        label=token.label,
-        model=token.model,
-        manufacturer=token.manufacturer_id,
-        firmware=".".join(str(part) for part in token.firmware_version),
-        flags=int(token.flags),
-        mechanisms=tuple(mechanisms[:2048]),
-        free_bytes=_free_bytes(token, path),
-    )
-
-
-def _free_bytes(token: Any, path: str) -> int | None:
-    from ceremony.keys.cryptoki import Functions
-
-    try:
-        return Functions(path).free_bytes(int(token.slot.slot_id))
-    except (PKCS11Error, OSError):
-        return None
-
-
-def _read(key: Any, attribute: Attribute, default: Any) -> Any:
-    """One attribute, or `default` where the token would not say."""
-    try:
-        return key[attribute]
-    except PKCS11Error:
-        return default
-
-
-def _flag(key: Any, attribute: Attribute) -> bool | None:
-    value = _read(key, attribute, None)
-    return value if isinstance(value, bool) else None
-
-
-def _objects(session: Any, kind: ObjectClass) -> list[Any]:
-    """All objects of a class; the search is over before anything else is asked."""
-    return list(session.get_objects({Attribute.CLASS: kind}))
-
-
-def _name(key: Any) -> tuple[str, bytes]:
-    return _read(key, Attribute.LABEL, ""), _read(key, Attribute.ID, b"")
-
-
-def _names(session: Any, kind: ObjectClass) -> list[tuple[str, bytes]]:
-    return [_name(key) for key in _objects(session, kind)]
-
-
-def _publics(session: Any) -> dict[bytes, list[Any]]:
-    """Public key objects by CKA_ID."""
-    found: dict[bytes, list[Any]] = {}
-    for key in _objects(session, ObjectClass.PUBLIC_KEY):
-        found.setdefault(_read(key, Attribute.ID, b""), []).append(key)
-    return found
-
-
-def _key_entry(key: Any, publics: dict[bytes, list[Any]]) -> p.KeyEntry:
-    key_id = _read(key, Attribute.ID, b"")
-    is_ec = _read(key, Attribute.KEY_TYPE, None) is KeyType.EC
-    own = _read(key, Attribute.EC_POINT, b"") if is_ec else b""
-    others = (_read(each, Attribute.EC_POINT, b"") for each in publics.get(key_id, ()))
-    points = {own, *others} if is_ec else set()
-    return p.KeyEntry(
-        label=_read(key, Attribute.LABEL, ""),
-        key_id=key_id,
-        ec_params=_read(key, Attribute.EC_PARAMS, b"") if is_ec else b"",
-        ec_points=tuple(sorted(points - {b""})),
-        attributes={name: _flag(key, attribute) for name, attribute in _REPORTED.items()},
-    )
 
 
 def _generate(session: Any, request: p.Generate) -> Any:

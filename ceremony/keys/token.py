@@ -12,15 +12,15 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from ceremony.config import Curve, Token
-from ceremony.core.ports import KeyInfo, KeyStore, StoreInfo
+from ceremony.core.ports import KeyInfo, KeyObject, KeyStore, StoreInfo
 from ceremony.core.secret import Secret
-from ceremony.core.text import show
 from ceremony.errors import KeyStoreError
 from ceremony.keys import ecdsa, refusals
 from ceremony.keys import protocol as p
 from ceremony.keys.description import is_silent, not_one, store_info
 from ceremony.keys.module import ModuleFile, check_module, environment
 from ceremony.keys.process import ModuleProcess
+from ceremony.keys.readback import check_generated, key_info, not_destroyed
 
 # Signed once after generation: the public half that was read back belongs to the key.
 _PROOF = b"ceremony: the public half read back belongs to this key"
@@ -162,8 +162,44 @@ class TokenStore(KeyStore):
         answer = self._ask(self._session(), p.ListKeys(), "reading the inventory")
         if not isinstance(answer, p.KeyList):
             raise refusals.refusal(p.Refused(reason=p.MODULE_ANSWER))
-        found = (_key_info(entry) for entry in answer.keys)
+        found = (key_info(entry) for entry in answer.keys)
         return tuple(sorted((k for k in found if k), key=lambda k: (k.label, k.key_id)))
+
+    def objects(self, label: str, key_id: str) -> tuple[KeyObject, ...]:
+        """Key objects of this label or id, or without both: halves and torn ones too."""
+        request = p.ListObjects(label=label, key_id=bytes.fromhex(key_id))
+        answer = self._ask(self._session(), request, "looking for halves of keys")
+        if not isinstance(answer, p.ObjectList):
+            raise refusals.refusal(p.Refused(reason=p.MODULE_ANSWER))
+        return tuple(
+            KeyObject(
+                kind="private" if each.private else "public",
+                label=each.label,
+                key_id=each.key_id.hex(),
+                key_type=each.key_type,
+            )
+            for each in answer.objects
+        )
+
+    def discard(self, objects: Sequence[KeyObject]) -> None:
+        """Destroys these objects, and looks that they are gone.
+
+        Raises:
+            KeyStoreError: `token.key_ambiguous`, `token.not_destroyed` and others.
+        """
+        asked = tuple(
+            p.KeyObject(
+                private=each.kind == "private",
+                label=each.label,
+                key_id=bytes.fromhex(each.key_id),
+                key_type=each.key_type,
+            )
+            for each in objects
+        )
+        self._ask(self._session(), p.Discard(objects=asked), "destroying halves of a key")
+        for each in objects:
+            if each in self.objects(each.label, each.key_id):
+                raise not_destroyed(each.label)
 
     def generate(self, label: str, key_id: str, curve: Curve) -> KeyInfo:
         """Makes a key pair after a search, reads it back and proves the public half.
@@ -181,7 +217,7 @@ class TokenStore(KeyStore):
         )
         if not isinstance(answer, p.Generated):
             raise refusals.refusal(p.Refused(reason=p.MODULE_ANSWER, made=True))
-        key = _check_generated(answer, label, key_id, curve)
+        key = check_generated(answer, label, key_id, curve)
         self.sign(key, _PROOF)
         return key
 
@@ -251,11 +287,7 @@ class TokenStore(KeyStore):
         request = p.Destroy(label=key.label, key_id=bytes.fromhex(key.key_id), point=point)
         self._ask(self._session(), request, "destroying a key")
         if any(other.spki == key.spki for other in self.keys()):
-            raise KeyStoreError(
-                "token.not_destroyed",
-                f"the token still holds the key {show(key.label)} that it was told to destroy",
-                hint="Destroy it with the vendor's tool, or destroy the token.",
-            )
+            raise not_destroyed(key.label)
 
     def set_pin(self, old: Secret, new: Secret) -> None:
         """Changes the PIN of the user who is logged in; the session ends with it.
@@ -325,61 +357,3 @@ def _entries(process: ModuleProcess, timeout_s: float) -> tuple[p.TokenEntry, ..
 
 def _identity(entry: p.TokenEntry) -> tuple[str, str]:
     return entry.serial, entry.label
-
-
-def _key_info(entry: p.KeyEntry) -> KeyInfo | None:
-    curve = ecdsa.curve_of(entry.ec_params)
-    if curve is None:
-        return None
-    found = {ecdsa.spki_of_point(curve, point) for point in entry.ec_points} - {None}
-    if len(found) > 1:
-        raise KeyStoreError(
-            "token.public_key_ambiguous",
-            f"{len(found)} different public keys claim the private key '{show(entry.label)}'",
-            hint="Remove the public key object that does not belong there.",
-        )
-    for spki in found:
-        if spki is not None:
-            return KeyInfo(
-                label=entry.label,
-                key_id=entry.key_id.hex(),
-                curve=curve,
-                spki=spki,
-                attributes=entry.attributes,
-            )
-    return None
-
-
-def _check_generated(made: p.Generated, label: str, key_id: str, curve: Curve) -> KeyInfo:
-    where = f"the new key is on the token as '{show(label)}', id {key_id}"
-    if made.matches != 1:
-        raise KeyStoreError(
-            "token.key_duplicate",
-            f"after generation {made.matches} private keys bear this label or id; {where}",
-            hint="Stop and look at the inventory with the vendor's tool.",
-        )
-    wrong = [
-        f"{name} is {shown}"
-        for name, expected in (
-            ("CKA_SENSITIVE", True),
-            ("CKA_EXTRACTABLE", False),
-            ("CKA_SIGN", True),
-            ("CKA_TOKEN", True),
-        )
-        if (value := made.key.attributes.get(name)) is not expected
-        for shown in ("not told" if value is None else str(value).lower(),)
-    ]
-    if wrong:
-        raise KeyStoreError(
-            "token.attributes",
-            f"the token did not keep to the attributes asked for: {', '.join(wrong)}; {where}",
-            hint="Destroy this key with the vendor's tool and use another token.",
-        )
-    key = _key_info(made.key)
-    if key is None or (key.label, key.key_id, key.curve) != (label, key_id, curve):
-        raise KeyStoreError(
-            "token.public_key_missing",
-            f"the public half of the new key cannot be read back as it was asked for; {where}",
-            hint="Look at the inventory with the vendor's tool before anything is repeated.",
-        )
-    return key

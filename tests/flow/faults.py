@@ -9,7 +9,7 @@ import errno
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from enum import Enum
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import Any, Self, TypeVar
 from unittest.mock import patch
 
 from ceremony.config import Curve
-from ceremony.core.ports import KeyInfo, KeyStore, StoreInfo
+from ceremony.core.ports import KeyInfo, KeyObject, KeyStore, StoreInfo
 from ceremony.core.secret import Secret
 from ceremony.errors import KeyStoreError
 
@@ -186,6 +186,12 @@ class PointedStore(KeyStore):
 
     def keys(self) -> tuple[KeyInfo, ...]:
         return self._call("keys", self._store.keys)
+
+    def objects(self, label: str, key_id: str) -> tuple[KeyObject, ...]:
+        return self._store.objects(label, key_id)
+
+    def discard(self, objects: Sequence[KeyObject]) -> None:
+        self._call("discard", lambda: self._store.discard(objects))
 
     def generate(self, label: str, key_id: str, curve: Curve) -> KeyInfo:
         return self._call("generate", lambda: self._store.generate(label, key_id, curve))

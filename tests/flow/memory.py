@@ -1,5 +1,6 @@
 """A token that is a table in memory: it outlives the ceremony's process, not the test's."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -9,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from ceremony.config import Curve, Token
-from ceremony.core.ports import KeyInfo, KeyStore, PinState, StoreInfo
+from ceremony.core.ports import KeyInfo, KeyObject, KeyStore, PinState, StoreInfo
 from ceremony.core.secret import Secret
 from ceremony.errors import KeyStoreError
 from ceremony.keys.ecdsa import CURVES, digest_of
@@ -26,6 +27,7 @@ class MemoryToken:
     Attributes:
         keys: private keys, by what the store tells of them.
         signed: every text that a key signed.
+        halves: objects that are no key.
     """
 
     serial: str = "M1"
@@ -34,6 +36,7 @@ class MemoryToken:
     keys: list[tuple[KeyInfo, ec.EllipticCurvePrivateKey]] = field(default_factory=list)
     signed: list[bytes] = field(default_factory=list)
     pin_state: PinState = PinState.OK
+    halves: list[KeyObject] = field(default_factory=list)
 
     def plant(
         self, label: str, key_id: str, attributes: dict[str, bool | None] | None = None
@@ -87,6 +90,24 @@ class MemoryStore(KeyStore):
     def keys(self) -> tuple[KeyInfo, ...]:
         self._require()
         return tuple(info for info, _ in self._token.keys)
+
+    def objects(self, label: str, key_id: str) -> tuple[KeyObject, ...]:
+        self._require()
+        whole = [
+            KeyObject(kind=kind, label=info.label, key_id=info.key_id, key_type="EC")
+            for info, _ in self._token.keys
+            for kind in ("private", "public")
+        ]
+        return tuple(
+            each
+            for each in (*whole, *self._token.halves)
+            if each.label in {label, ""} or each.key_id == key_id
+        )
+
+    def discard(self, objects: Sequence[KeyObject]) -> None:
+        self._require()
+        for each in objects:
+            self._token.halves.remove(each)
 
     def generate(self, label: str, key_id: str, curve: Curve) -> KeyInfo:
         self._require()

@@ -15,7 +15,7 @@ struct token_info {
   ul flags, sessions[4], pin_lengths[2], memory[4];
 };
 
-enum { INITIALIZE = 0, TOKEN_INFO = 6, LOGIN = 18, ATTRIBUTE_VALUE = 24,
+enum { INITIALIZE = 0, TOKEN_INFO = 6, LOGIN = 18, DESTROY = 22, ATTRIBUTE_VALUE = 24,
        SIGN_INIT = 42, SIGN = 43, GENERATE = 59 };
 
 static struct list ours, *real;
@@ -102,6 +102,7 @@ static ul sign(ul session, void *data, ul length, unsigned char *out, ul *size) 
 static ul generate(ul session, void *mechanism, struct attribute *public, ul publics,
                    struct attribute *private, ul privates, ul *made, ul *secret) {
   ul (*next)(ul, void *, void *, ul, void *, ul, ul *, ul *) = (void *)real->f[GENERATE];
+  ul (*destroy)(ul, ul) = (void *)real->f[DESTROY];
   if (mode("no-false"))
     for (ul i = 0; i < privates; i++)
       if (private[i].length == 1 && !*(char *)private[i].value) return 0x13;
@@ -111,6 +112,8 @@ static ul generate(ul session, void *mechanism, struct attribute *public, ul pub
   ul rv = next(session, mechanism, public, publics, private, privates, made, secret);
   if (!rv && mode("twice"))
     rv = next(session, mechanism, public, publics, private, privates, made, secret);
+  if (!rv && mode("half-public")) { destroy(session, *secret); raise(SIGABRT); }
+  if (!rv && mode("half-private")) { destroy(session, *made); raise(SIGABRT); }
   if (!rv && mode("crash-generate")) raise(SIGABRT);
   return rv;
 }

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from ceremony.config import Token
-from ceremony.core.ports import KeyStore, PinState, StoreInfo
+from ceremony.config import Curve, Token
+from ceremony.core.ports import KeyObject, KeyStore, PinState, StoreInfo
 from ceremony.core.secret import Secret
 from ceremony.errors import CeremonyError
 from ceremony.flow.driver import Outcome, run
@@ -362,6 +362,99 @@ def test_23_a_module_that_fails_is_an_error_and_the_resume_has_one_root(
         store.login(PIN)
         assert [key.label for key in store.keys()] == ["root-ca"]  # noqa: SIM118
     assert second_tbs_of(table) == 0
+
+
+def whole_and_torn(token: Token) -> tuple[list[str], int]:
+    """Labels of the keys, and how many objects there are in all."""
+    with open_token(token, timeout_s=20, generate_timeout_s=20) as store:
+        store.login(PIN)
+        found = store.keys()
+        return [key.label for key in found], len(store.objects("root-ca", "01"))
+
+
+@pytest.mark.parametrize("mode", ["half-public", "half-private"])
+def test_28_half_a_key_pair_is_told_destroyed_by_both_officers_and_made_anew(
+    softhsm: Token, spoiled: Callable[[str], Token], tmp_path: Path, mode: str
+) -> None:
+    table = table_with(tmp_path / "media", softhsm, PIN)
+    services = table.services
+    assert isinstance(services, Services)
+    services.instead = spoiled(mode)
+    assert stopped(table) == "token.module_crashed"
+    services.instead = None
+    assert whole_and_torn(softhsm) == ([], 1)
+    leave_at(table, "remains.phrase.B")
+    assert whole_and_torn(softhsm) == ([], 1)
+    officers = sit(table)
+    asked = [prompt.key for prompt in officers.prompts]
+    assert asked.count("remains.phrase.A") == asked.count("remains.phrase.B") == 1
+    assert whole_and_torn(softhsm) == (["root-ca"], 2)
+    exception = [line for line in lines(table) if line.type == "exception"][-1]
+    half = mode.removeprefix("half-")
+    assert f"{half} key, label root-ca, id 01" in exception.data["what"]
+    assert "remains/root/1" in done(table)
+    assert second_tbs_of(table) == 0
+
+
+@pytest.mark.parametrize("size", [32, 128, 320])
+def test_28_a_private_object_cut_off_in_the_modules_own_write_goes_with_its_public_half(
+    softhsm: Token, spoiled: Callable[[str], Token], tmp_path: Path, size: int
+) -> None:
+    table = table_with(tmp_path / "media", softhsm, PIN)
+    services = table.services
+    assert isinstance(services, Services)
+    services.instead = spoiled("crash-generate")
+    assert stopped(table) == "token.module_crashed"
+    services.instead = None
+    objects = [path for path in tmp_path.rglob("*.object") if path.name != "token.object"]
+    with max(objects, key=lambda path: path.stat().st_size).open("r+b") as private:
+        private.truncate(size)
+    sit(table)
+    assert whole_and_torn(softhsm) == (["root-ca"], 2)
+
+
+@pytest.mark.parametrize("half", ["public", "private"])
+def test_20_half_a_key_that_was_there_before_stops_and_is_never_called_ours(
+    softhsm: Token, spoiled: Callable[[str], Token], tmp_path: Path, half: str
+) -> None:
+    with open_token(spoiled(f"half-{half}"), timeout_s=20, generate_timeout_s=20) as store:
+        store.login(PIN)
+        with pytest.raises(CeremonyError):
+            store.generate("root-ca", "01", Curve.P256)
+    table = table_with(tmp_path / "media", softhsm, PIN)
+    assert stopped(table) == "token.label_taken"
+    assert stopped(table) == "token.label_taken"
+    assert "key/root" not in [line.key for line in lines(table) if line.type == "intent"]
+    assert whole_and_torn(softhsm) == ([], 1)
+
+
+@pytest.mark.parametrize(
+    ("label", "key_id", "key_type"),
+    [("root-ca", "07", "EC"), ("root-ca", "01", "RSA"), ("other", "01", "EC")],
+)
+def test_20_what_is_found_after_a_cut_and_was_not_intended_is_left_alone(
+    memory: tuple[Table, MemoryToken], label: str, key_id: str, key_type: str
+) -> None:
+    table, token = memory
+    cut_in_generation(table, token)
+    token.keys.clear()
+    strange = KeyObject(kind="public", label=label, key_id=key_id, key_type=key_type)
+    token.halves.append(strange)
+    assert stopped(table) == "token.key_unexplained"
+    assert token.halves == [strange]
+
+
+def test_20_a_nameless_object_goes_only_if_there_was_none_before(
+    memory: tuple[Table, MemoryToken],
+) -> None:
+    table, token = memory
+    foreign = KeyObject(kind="public", label="", key_id="", key_type="EC")
+    token.halves.append(foreign)
+    cut_in_generation(table, token)
+    token.keys.clear()
+    token.halves.append(KeyObject(kind="private", label="root-ca", key_id="", key_type=""))
+    sit(table)
+    assert token.halves == [foreign]
 
 
 @pytest.mark.parametrize(
