@@ -35,6 +35,7 @@ class Act(Enum):
     RAISES = "the call raises"
     AFTER = "its effect, then gone"
     HALF = "half of it, then gone"
+    TREE = "its effect, then gone with every process that it started"
 
 
 class Points:
@@ -87,6 +88,8 @@ class Points:
                 effect()
         if self._killed:
             time.sleep(self._late_s)
+            if self._act is Act.TREE:
+                _kill_children()
             os.kill(os.getpid(), signal.SIGKILL)
         self.dead = True
         raise Gone
@@ -148,6 +151,12 @@ class Points:
                 raise Gone
             return real()
         return self.call("create", where, real)
+
+
+def _kill_children() -> None:
+    children = Path(f"/proc/self/task/{os.getpid()}/children").read_text(encoding="ascii")
+    for child in children.split():
+        os.kill(int(child), signal.SIGKILL)
 
 
 def _held_at(descriptor: int) -> str:

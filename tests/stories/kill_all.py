@@ -6,6 +6,10 @@ request: the module then finishes its call, and the next process waits for that.
 process goes on; some of those are killed too. Then everything is looked at: the token, the
 record, the certificates, the bundle.
 
+Where the module works on a request, it is killed with the program once more, as by a cut of
+power: what it left half made is then destroyed and made anew. SoftHSM2 writes its token's
+own file in place at a login; cut off there, it has lost the token, and the ceremony says so.
+
     python tests/stories/kill_all.py [--points 40] [--seed N] [--jobs 2]
 """
 
@@ -43,6 +47,7 @@ from tests.flow.table import Table, TableServices
 
 PIN = Secret("24681357")
 _DONE, _BROKEN = 0, 1
+_REQUEST = "store.request"
 _BEGAN = time.time()
 
 
@@ -138,6 +143,8 @@ class Tally:
     runs: Counter[str] = field(default_factory=Counter)
     killed: int = 0
     again: int = 0
+    trees: int = 0
+    ruined: int = 0
     resumed: int = 0
     root_keys: Counter[int] = field(default_factory=Counter)
     lost: int = 0
@@ -149,6 +156,8 @@ class Tally:
         self.runs += other.runs
         self.killed += other.killed
         self.again += other.again
+        self.trees += other.trees
+        self.ruined += other.ruined
         self.resumed += other.resumed
         self.root_keys += other.root_keys
         self.lost += other.lost
@@ -163,15 +172,19 @@ def run(
     tally = Tally(runs=Counter([name]))
     sittings = bench.sittings
     sittings.clear()
-    late_s = chance.choice((0, 0.002, 0.005, 0.01, 0.03)) if name == "store.request" else 0
+    late_s = chance.choice((0, 0.002, 0.005, 0.01, 0.03)) if name == _REQUEST else 0
     if bench.process(bench.points(at, act, late_s)) != -signal.SIGKILL:
         raise AssertionError("it was not killed")
     tally.killed += 1
+    tally.trees += act is Act.TREE
     before = sittings.record
     if chance.random() < 0.3:
         status = bench.process(bench.points(chance.randrange(40)))
         tally.again += status == -signal.SIGKILL
     status = bench.process(bench.points())
+    if act is Act.TREE and sittings.record[-1].key == "token.missing":
+        tally.ruined += 1
+        return tally
     if status != _DONE:
         raise AssertionError("it was not resumed")
     tally.resumed += 1
@@ -193,7 +206,10 @@ def work(folder: Path, job: int, jobs: int, seed: int, count: int) -> Tally:
     intended = bench.sittings.intended()
     every = [(at, name, Act.AFTER) for at, (name, _) in enumerate(seen)]
     every += [(at, name, Act.HALF) for at, (name, _) in enumerate(seen) if name == "write"]
-    drawn = every if not count else random.Random(seed).sample(every, min(count, len(every)))
+    trees = [(at, name, Act.TREE) for at, (name, _) in enumerate(seen) if name == _REQUEST]
+    drawn = (
+        [*every, *trees] if not count else random.Random(seed).sample(every, min(count, len(every)))
+    )
     tally = Tally()
     for at, name, act in drawn[job::jobs]:
         chance = random.Random(f"{seed} {at} {act.name}")
@@ -272,7 +288,9 @@ def _print(tally: Tally, took_s: float) -> None:
             f"{tally.killed} ({', '.join(f'{n} {k}' for k, n in tally.runs.most_common())})",
         ),
         ("killed again", f"{tally.again}, during the resume"),
+        ("with module", f"{tally.trees}, killed together with the module in its own call"),
         ("resumed", str(tally.resumed)),
+        ("token lost", f"{tally.ruined} of those: SoftHSM2 cut off writing its token's own file"),
         ("root keys", counts or "none"),
         ("lost", f"{tally.lost} certificates"),
         ("second TBS", str(tally.second)),
