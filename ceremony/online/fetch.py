@@ -318,7 +318,7 @@ def _deliver(
         screen.out(f"the bundle is kept in {show(str(copy))}; copy it to {show(name)} elsewhere")
         raise
     sheet = words_sheet(name, fingerprint, rehearsal=plan_file.plan.rehearsal)
-    kept = folder.write(f"{name}.words.txt", sheet.encode("ascii"))
+    kept = folder.write_numbered(name, ".words.txt", sheet.encode("ascii"))
     screen.out("")
     for line in sheet.splitlines():
         screen.out(line)

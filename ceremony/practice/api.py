@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from ceremony.core.text import show
 from ceremony.practice.authority import FIELDS, Authority, User
 from ceremony.practice.devices import Devices
 from ceremony.practice.faults import Fault, FaultKind, Faults
@@ -72,6 +73,7 @@ class ApiHandler(Handler):
             Refusal: the API's own answers that are no success.
         """
         path = urlsplit(self.path).path
+        self.server.authority.store.note(f"{self.command} {show(path)}")
         if path == "/practice/faults":
             self.fault = None
             self._faults(body)

@@ -40,7 +40,7 @@ class Store:
 
     ``certs.json`` is the body that GET answers, and is absent while no root is set;
     ``state.json`` holds the gateway's id, the keys posted last, revoked serials and logins;
-    ``devices.jsonl`` the devices (`Register`);
+    ``devices.jsonl`` the devices (`Register`); ``requests.log`` a line for each API request;
     ``keys/<slot>-<16 hex of the SPKI's SHA-256>.key`` the server keys: none is ever deleted.
     Whoever reads and then writes holds `lock`.
     """
@@ -102,6 +102,17 @@ class Store:
 
     def _key_path(self, slot: str, spki: bytes) -> Path:
         return self.folder / "keys" / f"{slot}-{sha256(spki).hexdigest()[:16]}.key"
+
+    def note(self, request: str) -> None:
+        """A line of ``requests.log``: when, method, path."""
+        line = f"{now_text()} {request}\n".encode("ascii", "backslashreplace")
+        handle = os.open(
+            self.folder / "requests.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600
+        )
+        try:
+            os.write(handle, line)
+        finally:
+            os.close(handle)
 
     # --- files --------------------------------------------------------------------
 
