@@ -93,6 +93,8 @@ class StateFolder:
         """
         plan = f"{plan_file.fingerprint.hex}.toml"
         write_file(self.path / _PLANS, plan, plan_file.raw, private=True)
+        if self.request(fingerprint.hex) is not None:
+            return self.path / _REQUESTS / fingerprint.hex
         return write_directory(self.path / _REQUESTS, fingerprint.hex, files, private=True)
 
     def request(self, fingerprint: str) -> RequestBundle | None:
