@@ -12,6 +12,7 @@ from ceremony.core.text import show
 from ceremony.errors import MediaError
 
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}\Z")
+_PIECE = 1024 * 1024
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -90,6 +91,24 @@ def replace_file(parent: Path, name: str, data: bytes) -> Path:
         os.rename(partial, name, src_dir_fd=handle, dst_dir_fd=handle)
         os.fsync(handle)
     return target
+
+
+def try_medium(parent: Path, size: int) -> None:
+    """Shows that `size` bytes can be written here: writes them, reads them back, removes them.
+
+    Raises:
+        MediaError: as `write_directory` and `read_back`.
+    """
+    name = "ceremony-trial"
+    pieces = range(0, size, _PIECE)
+    files = {f"{at}.pdf": os.urandom(min(_PIECE, size - at)) for at in pieces}
+    with open_directory(parent, follow=True) as handle, _refusals(parent / name):
+        _remove(handle, name)  # of a try that a cut of power ended
+    try:
+        read_back(write_directory(parent, name, files), files)
+    finally:
+        with suppress(OSError, MediaError), open_directory(parent, follow=True) as handle:
+            _remove(handle, name)
 
 
 def make_folder(parent: Path, name: str) -> Path:

@@ -218,6 +218,22 @@ def _files(entry: Entry) -> tuple[tuple[str, ...], ...]:
     return tuple((item.text("name"), item.text("sha256")) for item in entry.items("files"))
 
 
+def _begun_elsewhere(entries: Entries, done: Entry) -> tuple[tuple[str, str], ...]:
+    """Bundles that were announced for another stick and given up: they may be there, whole."""
+    begun = (entry for entry in entries.all("intent") if entry.line.key == done.line.key)
+    return tuple(
+        (
+            "Begun before, given up",
+            (
+                f"{intent.text('path')}, {intent.text('fingerprint')[:16]}...: if it is there, "
+                "destroy it"
+            ),
+        )
+        for intent in begun
+        if intent.text("fingerprint") != done.text("fingerprint")
+    )
+
+
 def outgoing(entries: Entries) -> tuple[Block, ...]:
     """The upload bundle, and keys handed over in files."""
     blocks: list[Block] = [Heading(text="What went out")]
@@ -229,6 +245,7 @@ def outgoing(entries: Entries) -> tuple[Block, ...]:
             ("Written", done.line.at),
             ("To", done.text("path")),
             ("Read back", done.text("read_back")),
+            *_begun_elsewhere(entries, done),
         )
         blocks.append(Facts(rows=facts))
         fingerprint = done.fingerprint("fingerprint")

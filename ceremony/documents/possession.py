@@ -85,6 +85,9 @@ def _stick(entries: Entries, entry: Entry) -> Facts:
         ]
     else:
         rows.append(("Medium", "a folder of the laptop"))
+    if entry.line.key == "EVIDENCE":
+        told = "after the record was closed, so not on it; if elsewhere, the paper says where"
+        rows.append(("Evidence written", told))
     return Facts(caption=f"Stick {show(entry.line.key)}", rows=tuple(rows))
 
 

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ceremony.bundle.sums import format_sums
-from ceremony.bundle.writing import read_back, write_directory, write_file
+from ceremony.bundle.writing import read_back, try_medium, write_directory, write_file
 from ceremony.core.fingerprints import Fingerprint
+from ceremony.core.text import show
 from ceremony.documents.departure import what_next
 from ceremony.documents.evidence import evidence_documents
 from ceremony.errors import MediaError
@@ -16,7 +17,7 @@ from ceremony.flow.export import bundle_name
 from ceremony.flow.issuing import FOLDER as CERTIFICATES
 from ceremony.flow.prompts import Facts, Finished, PickPath, Print, Step, Text, Tone, Working
 from ceremony.flow.room import Room
-from ceremony.flow.sticks import EVIDENCE, keep, refuse_wrong
+from ceremony.flow.sticks import EVIDENCE, holds, keep, refuse_pulled, refuse_wrong
 from ceremony.flow.work import Work
 from ceremony.kinds import facts_of
 from ceremony.record.journal import NAME as RECORD
@@ -27,39 +28,46 @@ _STATEMENT = (
     "wrote its head on paper."
 )
 FINISHED = "finished"
+_SPACE, _PER_BYTE = 1024 * 1024, 20
 
 
 def close(room: Room, work: Work) -> Flow[None]:
     """Closes the record and writes the evidence; after a cut, writes what is missing."""
     upload = work.upload if work.exports else None
     yield from close_bags(room)
+    path, target = yield from _leave_evidence(room, upload)
+    if not facts_of(room.plan.kind).makes_root and room.plan.root.key_store == "file":
+        discard_key_copy(room)
+    write_file(room.directory, FINISHED, f"{show(str(target))}\n".encode(), private=True)
+    yield from acknowledge(_finished(room, target, on_record=holds(room, EVIDENCE, path)))
+
+
+def _leave_evidence(room: Room, upload: Fingerprint | None) -> Flow[tuple[str, Path]]:
+    """Tries the stick, closes the record, and writes the evidence: where the stick is, and it."""
     problem = None
     while True:
         path = yield from _pick(room, problem)
-        parent = Path(path)
-        if not parent.is_dir():
+        if not Path(path).is_dir():
             problem = "That is not a folder."
             continue
         try:
-            refuse_wrong(room, EVIDENCE, path)
+            medium = refuse_wrong(room, EVIDENCE, path)
+            if not room.record.closed:
+                yield Working(step=Step.CLOSE, title="Trying the stick for the evidence")
+                refuse_pulled(path, medium)
+                try_medium(Path(path), _room_for_evidence(room))
+                keep(room, Step.CLOSE, EVIDENCE, path)
+                _close(room, upload)
+            yield Working(step=Step.CLOSE, title="Writing the evidence and reading it back")
+            refuse_pulled(path, medium)
+            target = _write(room, Path(path))
+            refuse_pulled(path, medium)
         except MediaError as exc:
             if not room.record.closed:
                 room.refused(Step.CLOSE, exc)
             problem = f"{exc} {exc.hint}"
             continue
-        keep(room, Step.CLOSE, EVIDENCE, path)
-        if not room.record.closed:
-            _close(room, upload)
-        yield Working(step=Step.CLOSE, title="Writing the evidence and reading it back")
-        try:
-            target = _write(room, parent)
-            break
-        except MediaError as exc:
-            problem = f"{exc} {exc.hint}"
-    if not facts_of(room.plan.kind).makes_root and room.plan.root.key_store == "file":
-        discard_key_copy(room)
-    write_file(room.directory, FINISHED, b"", private=True)
-    yield from acknowledge(_finished(room, target))
+        return path, target
 
 
 def _pick(room: Room, problem: str | None) -> Flow[str]:
@@ -103,6 +111,11 @@ def evidence_name(room: Room) -> str:
     return f"{room.plan.factory}-evidence-{room.ceremony_id}"
 
 
+def _room_for_evidence(room: Room) -> int:
+    """More than report and script in three forms, and the record, ever take."""
+    return _SPACE + _PER_BYTE * sum(len(line.raw) for line in room.record.lines)
+
+
 def _write(room: Room, parent: Path) -> Path:
     files = evidence_files(room)
     target = parent / evidence_name(room)
@@ -126,7 +139,12 @@ def evidence_files(room: Room) -> Mapping[str, bytes]:
     return files
 
 
-def _finished(room: Room, target: Path) -> Finished:
+def _finished(room: Room, target: Path, *, on_record: bool) -> Finished:
+    elsewhere = Text(
+        text="The closed record names another stick EVIDENCE than this one. Write beside the head, "
+        f"on paper: evidence is in {show(str(target))}.",
+        tone=Tone.DANGER,
+    )
     count = len(room.record.all("exception"))
     return Finished(
         key="close.finished",
@@ -134,6 +152,7 @@ def _finished(room: Room, target: Path) -> Finished:
         title="The ceremony is closed",
         body=(
             Text(text="Write the head of the record on paper, and sign it.", tone=Tone.WARN),
+            *(() if on_record else (elsewhere,)),
             Print(caption="Head of the record", fingerprint=room.record.head),
             Facts(
                 rows=(

@@ -14,7 +14,7 @@ from ceremony.errors import MediaError
 from ceremony.flow.asking import Flow, acknowledge, pick
 from ceremony.flow.prompts import Acknowledge, PickPath, Step, Working
 from ceremony.flow.room import Room
-from ceremony.flow.sticks import keep, pull, refuse_wrong
+from ceremony.flow.sticks import keep, pull, refuse_pulled, refuse_wrong
 from ceremony.flow.words import type_back
 from ceremony.record.chain import Line
 
@@ -85,12 +85,14 @@ def _write(room: Room, parcel: Parcel) -> Flow[Line]:
         first = parcel.first if intent is None else str(intent.data["parent"])
         path = yield from pick(parcel.ask(first, problem))
         try:
-            refuse_wrong(room, parcel.stick, path)
+            medium = refuse_wrong(room, parcel.stick, path)
             if intent is None or intent.data["parent"] != path:
                 intent = _intend(room, parcel, path)
             files = parcel.build(str(intent.data["created_at"]), str(intent.data["record_head"]))
             yield Working(step=parcel.step, title="Writing the stick and reading it back")
+            refuse_pulled(path, medium)
             target, how = _place(Path(path), parcel.name, files)
+            refuse_pulled(path, medium)
         except MediaError as exc:  # nothing else is the stick's fault
             room.refused(parcel.step, exc)
             problem = f"{exc} {exc.hint}"

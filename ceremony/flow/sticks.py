@@ -19,11 +19,15 @@ CSR_IN = "CSR IN"
 SIGNED_OUT = "SIGNED OUT"
 EVIDENCE = "EVIDENCE"
 KEYS = "KEYS"
+_NOTHING = -1
 _LABELS = {"csrin": CSR_IN, "signedout": SIGNED_OUT, "evidence": EVIDENCE, "keys": KEYS}
 
 
-def refuse_wrong(room: Room, role: str, path: str) -> None:
+def refuse_wrong(room: Room, role: str, path: str) -> int:
     """Nothing is read from or written to a stick that has another name.
+
+    Returns:
+        The file system that is there, for `refuse_pulled`.
 
     Raises:
         MediaError: `media.wrong_stick`.
@@ -36,6 +40,31 @@ def refuse_wrong(room: Room, role: str, path: str) -> None:
     named = None if stick is None else _LABELS.get(_letters(stick.label))
     if stick is not None and named not in {None, role}:
         raise _wrong(stick.name, str(named), role)
+    return _file_system(path)
+
+
+def refuse_pulled(path: str, before: int) -> None:
+    """What was written went to the stick, and not to the empty folder that it leaves behind.
+
+    Args:
+        before: from `refuse_wrong`, before anything was written.
+
+    Raises:
+        MediaError: `media.pulled`.
+    """
+    if _file_system(path) != before or before == _NOTHING:
+        raise MediaError(
+            "media.pulled",
+            f"the stick at {show(path)} is not there any more",
+            hint="Plug it in again and mount it, or take another one; then choose it once more.",
+        )
+
+
+def _file_system(path: str) -> int:
+    try:
+        return Path(path).stat().st_dev
+    except OSError:
+        return _NOTHING
 
 
 def keep(room: Room, step: Step, role: str, path: str) -> None:
@@ -45,6 +74,12 @@ def keep(room: Room, step: Step, role: str, path: str) -> None:
     if room.record.closed or (last is not None and last.data["mark"] == mark):
         return
     room.append(step, "stick", role, mark=mark, path=show(path), **_described(stick))
+
+
+def holds(room: Room, role: str, path: str) -> bool:
+    """Whether the stick at `path` is the one that the record knows by that name."""
+    last = room.find("stick", role)
+    return last is not None and last.data["mark"] == _mark(room.services.stick(path), path)
 
 
 def _described(stick: Stick | None) -> dict[str, str]:
