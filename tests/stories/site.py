@@ -4,7 +4,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -19,6 +19,8 @@ from ceremony.core.secret import Secret
 from ceremony.flow.driver import Outcome, run
 from ceremony.offline import store
 from ceremony.practice.officers import Papers, ScriptedOfficers
+from ceremony.record.chain import Line
+from ceremony.x509.certificate import Certificate, read_certificate
 from tests.flow.table import PHRASES, TableServices
 from tests.stories.conftest import Run
 from tests.stories.conftest import run as program
@@ -64,6 +66,12 @@ class Errand:
     plan_file: PlanFile
     request: Path | None = None
     bundle: Path | None = None
+    lines: tuple[Line, ...] = ()
+
+    def issued(self, file: str) -> Certificate:
+        """A certificate of the upload bundle."""
+        assert self.bundle is not None
+        return read_certificate((self.bundle / file).read_bytes(), file)
 
     @property
     def words(self) -> Path:
@@ -79,6 +87,7 @@ class Site:
     api: str
     token_file: Path
     user: str
+    factory: "Factory"
     passphrases: dict[str, Secret] = field(default_factory=dict)
     errands: int = 0
 
@@ -124,11 +133,14 @@ class Site:
         clock: Present | None = None,
         officers: type[ScriptedOfficers] = ScriptedOfficers,
         words: Mapping[str, Any] | None = None,
+        prepare: Callable[[TableServices], None] = lambda _: None,
+        pin: str = "none",
     ) -> Errand:
         """The room, in this process; its laptop is not what these stories are about."""
         services = TableServices(errand.media)
         services.seed = 10_000 * self.errands  # no two ceremonies draw the same serials
         services.clock = clock or Present()  # type: ignore[assignment]
+        prepare(services)
         assert errand.request is not None
         papers = Papers(
             words={
@@ -136,7 +148,7 @@ class Site:
                 "request.words": read_request(errand.request).fingerprint,
                 **(words or {}),
             },
-            pin=Secret("none"),
+            pin=Secret(pin),
             phrases=PHRASES,
             passphrases=self.passphrases,
             texts=dict(texts or {}),
@@ -145,7 +157,10 @@ class Site:
         state.mkdir(mode=0o700, exist_ok=True)
         room = store.begin(state, errand.plan_file, services)
         with room.record:
-            assert run(room, officers(papers, quiet=True)) is Outcome.CLOSED
+            try:
+                assert run(room, officers(papers, quiet=True)) is Outcome.CLOSED
+            finally:
+                errand.lines = room.record.lines
         (errand.bundle,) = (path for path in (errand.media / "usb-out").iterdir() if path.is_dir())
         return errand
 
@@ -179,29 +194,49 @@ class Site:
         return sum(" PATCH /ota/" in line for line in log)
 
 
-@contextmanager
-def site(folder: Path) -> Iterator[Site]:
-    """With its practice Factory, a process of its own."""
-    command = [sys.executable, "-m", "ceremony.practice.serve", str(folder / "factory")]
-    with subprocess.Popen(
-        [*command, "--factory", FACTORY],
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    ) as process:
-        assert process.stdout is not None
-        told: dict[str, str] = {}
-        for line in process.stdout:
+class Factory:
+    """The practice Factory as a process, which can be stopped and started on the same port."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._port = "0"
+        self.start()
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "ceremony.practice.serve", str(self.folder / "factory")]
+        self._process = subprocess.Popen(
+            [*command, "--factory", FACTORY, "--port", self._port],
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        )
+        assert self._process.stdout is not None
+        self.told: dict[str, str] = {}
+        for line in self._process.stdout:
             name, _, value = re.sub(r" {2,}", "\t", line.strip()).partition("\t")
-            told[name] = value
+            self.told[name] = value
             if line.startswith("Interrupt"):
                 break
-        try:
-            yield Site(
-                folder=folder,
-                api=told["api"],
-                token_file=Path(told["token file"]),
-                user=told["user id"],
-            )
-        finally:
-            process.terminate()
+        self._port = self.told["api"].rpartition(":")[2]
+
+    def stop(self) -> None:
+        self._process.terminate()
+        self._process.communicate(timeout=20)
+
+
+@contextmanager
+def site(folder: Path) -> Iterator[Site]:
+    """A customer whose Factory has nothing yet."""
+    factory = Factory(folder)
+    told = factory.told
+    token_file = Path(told["token file"])
+    try:
+        yield Site(
+            folder=folder,
+            api=told["api"],
+            token_file=token_file,
+            user=told["user id"],
+            factory=factory,
+        )
+    finally:
+        factory.stop()
