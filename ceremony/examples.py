@@ -21,6 +21,8 @@ EXAMPLES: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
         ("your own plan; look at what it leaves", "ceremony rehearse acme.toml --keep practice"),
         ("next year, on the same practice Factory",
          "ceremony rehearse --kind rotate-tls --keep practice"),
+        ("train with devices: its practice Factory and gateway again, in another window",
+         "ceremony rehearse --serve --keep practice"),
     ),
     "ceremony script": (
         ("to print, on another machine than the laptop of the room",

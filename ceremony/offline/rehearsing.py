@@ -31,6 +31,11 @@ from ceremony.installation import example_plan
 @click.option(
     "--keep", type=click.Path(path_type=Path), help="Keep everything there, or go on there."
 )
+@click.option(
+    "--serve",
+    is_flag=True,
+    help="Serve the practice Factory that --keep kept, until interrupted.",
+)
 def command(
     plan: Path | None,
     auto: bool,
@@ -38,13 +43,18 @@ def command(
     kind: str | None,
     key_store: str | None,
     keep: Path | None,
+    serve: bool,
 ) -> int:
     """A whole practice ceremony on this machine, from fetch to a device's first request.
 
     The factory becomes `rehearsal-<factory>`, API and token are replaced by practice ones.
     PLAN defaults to ceremony.toml here, or else to the example that is installed.
     """
-    arguments = [sys.executable, "-I", "-m", "ceremony.practice", str(plan or _own_plan())]
+    if serve and keep is None:
+        raise click.UsageError("--serve needs --keep")
+    own = plan or (keep / "plan.toml" if serve and keep is not None else _own_plan())
+    arguments = [sys.executable, "-I", "-m", "ceremony.practice", str(own)]
+    arguments += ["--serve"] if serve else []
     if auto or not ((sys.stdin.isatty() and sys.stdout.isatty()) or plain):
         arguments.append("--auto")
     arguments += ["--plain"] if plain else []

@@ -16,13 +16,25 @@ from ceremony.process import guarded
 @click.option("--kind")
 @click.option("--key-store")
 @click.option("--keep", type=click.Path(path_type=Path))
+@click.option("--serve", is_flag=True)
 def practice(
-    plan: Path, auto: bool, plain: bool, kind: str | None, key_store: str | None, keep: Path | None
+    plan: Path,
+    auto: bool,
+    plain: bool,
+    kind: str | None,
+    key_store: str | None,
+    keep: Path | None,
+    serve: bool,
 ) -> int:
-    """A whole rehearsal."""
+    """A whole rehearsal; or what it left, served again."""
+    os.umask(0o077)
+    if serve and keep is not None:
+        from ceremony.practice.serve import serve_kept
+
+        serve_kept(keep.absolute())
+        return 0
     from ceremony.practice.rehearsal import Options, rehearse
 
-    os.umask(0o077)
     return rehearse(
         Options(plan=plan, auto=auto, plain=plain, kind=kind, key_store=key_store, keep=keep)
     )

@@ -10,7 +10,6 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from ceremony import __version__, config
 from ceremony.bundle.request import RequestBundle, read_request
@@ -35,10 +34,12 @@ from ceremony.practice.factory import PracticeFactory
 from ceremony.practice.fleet import Fleet
 from ceremony.practice.foreign import foreign_csrs
 from ceremony.practice.officers import Papers, ScriptedOfficers
-from ceremony.practice.plans import rehearsal_name, substitute
+from ceremony.practice.plans import substitute
 from ceremony.practice.runs import (
     FetchClock,
     Run,
+    keep_port,
+    kept_factory,
     read_passphrases,
     this_run,
     write_passphrases,
@@ -94,7 +95,6 @@ class Rehearsal:
     def __init__(self, directory: Path, options: Options) -> None:
         self._directory = directory
         self._options = options
-        self._port_file = directory / "online" / "port"
         self._began = time.monotonic()
 
     def run(self) -> int:
@@ -106,9 +106,8 @@ class Rehearsal:
             (self._directory / name).mkdir(mode=0o700, exist_ok=True)
         own = config.load(self._options.plan).plan
         kind = config.Kind(self._options.kind or own.kind.value)
-        with self._factory(own) as factory:
-            # The plan names the port, and a resumed rehearsal has the same plan.
-            self._port_file.write_text(f"{urlsplit(factory.url).port}\n")
+        with kept_factory(self._directory, own) as factory:
+            keep_port(self._directory, factory)
             self._tell(f"practice Factory of {factory.factory} at {factory.url}")
             rooted = factory.store.certs is not None
             if not rooted and not facts_of(kind).makes_root:
@@ -180,17 +179,6 @@ class Rehearsal:
         serials = {ca.serial for ca in plan.device_ca}
         found = (ca for ca in request.current_device_cas if str(ca.serial) in serials)
         return next(found, None)
-
-    def _factory(self, plan: config.Plan) -> PracticeFactory:
-        folder = self._directory / "factory"
-        owners = [plan.user_id, *(plan.owner(ca) for ca in plan.local_ca)]
-        return PracticeFactory(
-            folder,
-            factory=rehearsal_name(plan.factory),
-            users=tuple(dict.fromkeys(owners)),
-            host_suffix=plan.rules.host_suffixes[0],
-            port=int(self._port_file.read_text()) if self._port_file.exists() else 0,
-        )
 
     def _plan(
         self, run: Run, own: config.Plan, kind: config.Kind, factory: PracticeFactory

@@ -8,9 +8,13 @@ import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
+from ceremony import config
 from ceremony.bundle.request import DOCUMENT
 from ceremony.core.secret import Secret
+from ceremony.practice.factory import PracticeFactory
+from ceremony.practice.plans import rehearsal_name
 from ceremony.practice.store import write_private
 
 _PASSPHRASES = "passphrases.json"
@@ -95,6 +99,32 @@ class FetchClock:
         return at
 
 
+def kept_factory(directory: Path, plan: config.Plan) -> PracticeFactory:
+    """The practice Factory of a rehearsal folder, at the address it had before.
+
+    Args:
+        plan: the user's own, or one of the folder.
+    """
+    port = _port(directory)
+    owners = [plan.user_id, *(plan.owner(ca) for ca in plan.local_ca)]
+    return PracticeFactory(
+        directory / "factory",
+        factory=rehearsal_name(plan.factory),
+        users=tuple(dict.fromkeys(owners)),
+        host_suffix=plan.rules.host_suffixes[0],
+        port=int(port.read_text()) if port.exists() else 0,
+    )
+
+
+def keep_port(directory: Path, factory: PracticeFactory) -> None:
+    """The plan names the port, and a resumed rehearsal has the same plan."""
+    _port(directory).write_text(f"{urlsplit(factory.url).port}\n")
+
+
+def _port(directory: Path) -> Path:
+    return directory / "online" / "port"
+
+
 def read_passphrases(directory: Path) -> dict[str, Secret]:
     """What scripted officers copied to paper in earlier runs."""
     path = directory / "paper" / _PASSPHRASES
@@ -107,3 +137,5 @@ def write_passphrases(directory: Path, passphrases: dict[str, Secret]) -> None:
     """Keeps the officers' papers of a practice run."""
     known = {name: secret.reveal() for name, secret in passphrases.items()}
     write_private(directory / "paper" / _PASSPHRASES, json.dumps(known).encode())
+    for name, text in known.items():  # for `ceremony devices issue --secret-file`
+        write_private(directory / "paper" / f"passphrase-{name}.txt", f"{text}\n".encode())

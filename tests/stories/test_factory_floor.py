@@ -1,151 +1,119 @@
-"""The factory floor: a thousand devices issued, registered on a bad day, and one let in."""
+"""The factory floor after a rehearsal: its practice Factory again, and a thousand devices."""
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+import urllib3
 
-from ceremony.config import Curve, Slot
-from ceremony.core.secret import Secret
-from ceremony.keys.file import FileKeyStore
-from ceremony.practice.factory import PracticeFactory, User
-from ceremony.x509 import issuing
-from ceremony.x509.certificate import Certificate, read_certificate
-from ceremony.x509.csr import read_csr
-from ceremony.x509.pem import CERTIFICATE, write_pem
-
-FACTORY = "rehearsal-acme"
-OWNER = "5e8a2f04c1d7"
-SECRET = "practice-words"
-PLAN = f"""
-schema = "ceremony-plan/1"
-factory = "{FACTORY}"
-kind = "create"
-user_id = "{OWNER}"
-rehearsal = true
-requests = ["tls"]
-[online]
-api = "{{api}}"
-[root]
-key_store = "file"
-backup = {{{{ method = "none" }}}}
-[[local_ca]]
-name = "line-1"
-"""
+NAMES = {"ceremony": "offline", "ceremony-online": "online"}
 
 
 @dataclass
 class Place:
-    """A Factory whose PKI is set, and a local CA with its key, in one folder."""
+    """A rehearsal that was kept, and what serves it again."""
 
+    kept: Path
     folder: Path
-    factory: PracticeFactory
+    lines: dict[str, str] = field(default_factory=dict)
 
     def run(self, program: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        room = {"ceremony": "offline", "ceremony-online": "online"}[program]
-        start = f"from ceremony.{room}.cli import main"
+        start = f"from ceremony.{NAMES[program]}.cli import main"
         return subprocess.run(
-            [sys.executable, "-c", f"{start}; main()", "devices", *arguments],
+            [sys.executable, "-c", f"{start}; main()", *arguments],
             cwd=self.folder,
             capture_output=True,
             text=True,
             check=False,
         )
 
-    def issue(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        shared = ("--ca", "local_ca.pem", "--secret-file", "secret")
-        return self.run("ceremony", "issue", *shared, *arguments)
+    @property
+    def custody(self) -> Path:
+        (path,) = (self.kept / "custody").glob("*-key-line-1-*/")
+        return path
 
-    def register(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        token = ("--plan", "plan.toml", "--token-file", str(self.factory.token_file))
-        return self.run("ceremony-online", "register", *token, *arguments)
+    @property
+    def upload(self) -> Path:
+        (path,) = (self.kept / "usb-out").glob("*-upload-*/")
+        return path
+
+    @property
+    def passphrase(self) -> str:
+        return str(self.kept / "paper" / "passphrase-line-1.txt")
+
+    def issue(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        ca = ("--ca", str(self.custody / "local_ca-line-1.pem"))
+        root = ("--root", str(self.upload / "factory_ca.pem"))
+        given = (*ca, *root, "--ledger", "line-1.ledger", "--secret-file", self.passphrase)
+        return self.run("ceremony", "devices", "issue", *given, *arguments)
+
+    def told(self, what: str, *more: str, **places: str) -> "subprocess.CompletedProcess[str]":
+        """Runs the command that `--serve` printed, with its capitals filled in."""
+        words = self.lines[what].split()
+        for name, value in places.items():
+            words[words.index(name)] = value
+        return self.run(words[0], *words[1:], *more)
 
     def check(self, device: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        host, port = self.factory.gateway_address
-        return self.run(
-            "ceremony-online",
-            "check",
-            device,
-            "--gateway",
-            self.factory.gateway_name,
-            "--connect",
-            f"{host}:{port}",
-            *arguments,
-        )
+        words = [device if word == "DEVICE_DIR" else word for word in self.lines["check"].split()]
+        return self.run(words[0], *words[1:], *arguments)
 
-
-class Room:
-    """The ceremony in miniature: a root that signs what it is asked to."""
-
-    def __init__(self, folder: Path) -> None:
-        self.begin = datetime.now(UTC).replace(microsecond=0) - timedelta(days=1)
-        self.store = FileKeyStore(folder / "root.key")
-        self.store.login(Secret(SECRET))
-        self.key = self.store.generate("root", "01", Curve.P256)
-        self.root = self.sign(
-            issuing.root_content(
-                factory=FACTORY,
-                spki=self.key.spki,
-                serial=self.serial(),
-                not_before=self.begin,
-                days=7300,
-                profile="strict",
+    def call(self, method: str, path: str, body: Any = None) -> Any:
+        token = Path(self.lines["token file"]).read_text().strip()
+        with urllib3.PoolManager() as pool:
+            answer = pool.request(
+                method, self.lines["api"] + path, headers={"OSF-TOKEN": token}, json=body
             )
-        )
-        self.common = {
-            "issuer": issuing.issuer_of(self.root),
-            "not_before": self.begin,
-            "days": 3650,
-            "not_past": self.root.not_after,
-        }
+        return answer.json() if answer.data else None
 
-    @staticmethod
-    def serial() -> int:
-        return issuing.new_serial(os.urandom)
+    def devices(self) -> list[dict[str, Any]]:
+        devices: list[dict[str, Any]] = self.call("GET", "/ota/devices/")["devices"]
+        return devices
 
-    def sign(self, content: issuing.Content) -> Certificate:
-        tbs = issuing.tbs_of(issuing.twin(content, Curve.P256))
-        der = issuing.assemble(tbs, self.store.sign(self.key, tbs))
-        return read_certificate(der, "room")
-
-    def local_ca(self, spki: bytes) -> Certificate:
-        return self.sign(
-            issuing.local_ca_content(
-                factory=FACTORY, user_id=OWNER, spki=spki, serial=self.serial(), **self.common
-            )
-        )
-
-    def tls(self, csr: str) -> Certificate:
-        read = read_csr(csr.encode(), "tls")
-        content = issuing.csr_content(csr=read, slot=Slot.TLS, serial=self.serial(), **self.common)
-        return self.sign(content)
+    @contextmanager
+    def serving(self) -> Iterator[None]:
+        """`ceremony rehearse --serve`, until the block ends."""
+        command = [sys.executable, "-m", "ceremony", "rehearse", "--serve", "--keep"]
+        with subprocess.Popen(
+            [*command, str(self.kept)], stdout=subprocess.PIPE, text=True, start_new_session=True
+        ) as process:
+            assert process.stdout is not None
+            for line in process.stdout:
+                if line.startswith("Interrupt"):
+                    break
+                self.lines[line[:15].strip()] = line[15:].strip()
+            try:
+                yield
+            finally:
+                os.killpg(process.pid, signal.SIGINT)
+                assert process.wait(10) == 0
 
 
-def pem(certificate: Certificate) -> str:
-    return write_pem(certificate.der, CERTIFICATE).decode()
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A whole rehearsal."""
+    path = tmp_path_factory.mktemp("rehearsal") / "kept"
+    command = [sys.executable, "-m", "ceremony", "rehearse", "--auto", "--key-store", "file"]
+    done = subprocess.run(
+        [*command, "--keep", str(path)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode in {0, 8}, done.stderr
+    return path
 
 
-def call(factory: PracticeFactory, method: str, body: Any) -> Any:
-    import urllib3
-
-    with urllib3.PoolManager() as pool:
-        answer = pool.request(
-            method,
-            f"{factory.url}/ota/factories/{FACTORY}/certs/",
-            headers={"OSF-TOKEN": factory.token},
-            json=body,
-        )
-        assert answer.status in {200, 201}, answer.data
-        return answer.json()
+@pytest.fixture
+def place(kept: Path, tmp_path: Path) -> Place:
+    tmp_path.chmod(0o700)
+    return Place(kept, tmp_path)
 
 
 FAULTS: tuple[dict[str, Any], ...] = (
@@ -159,14 +127,14 @@ FAULTS: tuple[dict[str, Any], ...] = (
 
 
 @contextmanager
-def bad_day(factory: PracticeFactory) -> Iterator[list[int]]:
+def bad_day(place: Place) -> Iterator[list[int]]:
     """One fault after the other befalls registrations; how many did."""
     over, befallen = threading.Event(), [0]
 
     def spoil() -> None:
         for fault in FAULTS * 4:
-            factory.faults.add_raw({"method": "PUT", **fault})
-            while factory.faults.active():
+            place.call("POST", "/practice/faults", {"method": "PUT", **fault})
+            while place.call("GET", "/practice/faults"):
                 if over.wait(0.05):
                     return
             befallen[0] += 1
@@ -180,31 +148,7 @@ def bad_day(factory: PracticeFactory) -> Iterator[list[int]]:
     finally:
         over.set()
         thread.join()
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
-    tmp_path.chmod(0o700)
-    room = Room(tmp_path)
-    ca_store = FileKeyStore(tmp_path / "local_ca.key")
-    ca_store.login(Secret(SECRET))
-    ca = room.local_ca(ca_store.generate("local_ca", "01", Curve.P256).spki)
-    users = (User(polis_id=OWNER, name="Practice Owner"),)
-    with PracticeFactory(tmp_path / "factory", factory=FACTORY, users=users) as factory:
-        asked = {"first-time-init": True, "tls-csr": True, "ca-csr": False, "est-tls-csr": False}
-        tls = room.tls(call(factory, "POST", asked)["tls-csr"])
-        call(
-            factory,
-            "PATCH",
-            {"root-crt": pem(room.root), "tls-crt": pem(tls), "ca-crt": pem(ca)},
-        )
-        (tmp_path / "factory_ca.pem").write_text(pem(room.root))
-        (tmp_path / "local_ca.pem").write_text(pem(ca))
-        (tmp_path / "tls.pem").write_text(pem(tls))
-        (tmp_path / "plan.toml").write_text(PLAN.format(api=factory.url))
-        (tmp_path / "secret").write_text(f"{SECRET}\n")
-        (tmp_path / "secret").chmod(0o600)
-        yield Place(folder=tmp_path, factory=factory)
+        place.call("DELETE", "/practice/faults")
 
 
 def test_a_thousand_devices_on_a_bad_day(place: Place) -> None:
@@ -212,66 +156,108 @@ def test_a_thousand_devices_on_a_bad_day(place: Place) -> None:
     assert done.returncode == 0, done.stderr
     issued = [json.loads(line) for line in (place.folder / "batch.jsonl").read_text().splitlines()]
     assert len({row["uuid"] for row in issued}) == 1000
+    with place.serving():
+        before = {device["uuid"] for device in place.devices()}
+        with bad_day(place) as befallen:
+            done = place.told("register", "--group", "line-1", BATCH="batch.jsonl")
+        assert done.returncode == 0, done.stderr
+        assert befallen[0] >= 12, "each fault should have come twice"
+        assert "1000 registered, 0 not" in done.stderr
+        assert " of 1 000, " in done.stderr
+        assert "/s, " in done.stderr
+        new = [device for device in place.devices() if device["uuid"] not in before]
+        assert {row["uuid"]: row["serial"] for row in issued} == {
+            device["uuid"]: device["serial"] for device in new
+        }
+        assert {device["owner"] for device in new} == {place.lines["user id"]}
+        assert {device["device-group"] for device in new} == {"line-1"}
+        results = (place.folder / "batch.jsonl.registered.jsonl").read_text().splitlines()
+        told = [json.loads(line) for line in results]
+        assert {one["uuid"] for one in told} == {row["uuid"] for row in issued}
+        assert {one["result"] for one in told} == {"registered", "already there"}
 
-    with bad_day(place.factory) as befallen:
-        done = place.register("batch.jsonl", "--group", "line-1")
-    place.factory.faults.clear()
-    assert done.returncode == 0, done.stderr
-    assert befallen[0] >= 12, "each fault should have come twice"
-    assert "1000 registered, 0 not" in done.stderr
-    assert " of 1 000, " in done.stderr
-    assert "/s, " in done.stderr
-    listed = place.factory.devices.page()["devices"]
-    assert {row["uuid"]: row["serial"] for row in issued} == {
-        device["uuid"]: device["serial"] for device in listed
-    }
-    assert {device["owner"] for device in listed} == {OWNER}
-    assert {device["device-group"] for device in listed} == {"line-1"}
-    results = (place.folder / "batch.jsonl.registered.jsonl").read_text().splitlines()
-    told = [json.loads(line) for line in results]
-    assert {one["uuid"] for one in told} == {row["uuid"] for row in issued}
-    assert {one["result"] for one in told} == {"registered", "already there"}
+        again = place.told("register", "--group", "line-1", BATCH="batch.jsonl")
+        assert again.returncode == 0
+        assert "0 registered, 1000 before, 0 not" in again.stderr
 
-    again = place.register("batch.jsonl", "--group", "line-1")
-    assert again.returncode == 0
-    assert "0 registered, 1000 before, 0 not" in again.stderr
-
-    device = place.folder / "devices" / "one"
-    device.mkdir(parents=True)
-    row = issued[500]
-    for name in ("client.pem", "pkey.pem", "root.crt", "client.chained"):
-        (device / name).write_text(row[name])
-    seen = place.check("devices/one")
-    assert seen.returncode == 0, seen.stderr
-    assert "the gateway accepts the device" in seen.stdout
-    seen = place.check("devices/one", "--fetch-root")
-    assert seen.returncode == 0, seen.stderr
-    assert "registers the device" in seen.stderr
-    assert "200" in seen.stdout
+        device = place.folder / "one"
+        device.mkdir()
+        for name in ("client.pem", "pkey.pem", "root.crt", "client.chained"):
+            (device / name).write_text(issued[500][name])
+        seen = place.check("one")
+        assert seen.returncode == 0, seen.stderr
+        assert "the gateway accepts the device" in seen.stdout
+        seen = place.check("one", "--fetch-root")
+        assert seen.returncode == 0, seen.stderr
+        assert "registers the device" in seen.stderr
+        assert "200" in seen.stdout
 
 
 def test_a_device_that_curl_and_the_check_bring_to_the_gateway(place: Place) -> None:
     done = place.issue("--count", "1", "--out", "devices")
     assert done.returncode == 0, done.stderr
     (folder,) = (one for one in (place.folder / "devices").iterdir() if one.is_dir())
-    before = len(place.factory.devices.page()["devices"])
-    seen = place.check(str(folder), "--json")
-    assert json.loads(seen.stdout)["root_json"] is False
-    assert len(place.factory.devices.page()["devices"]) == before, "a check registers nothing"
-    host, port = place.factory.gateway_address
-    name = place.factory.gateway_name
-    curl = subprocess.run(
-        [
-            *("curl", "-sS", "--fail", "--cacert", "root.crt", "--cert", "client.pem"),
-            *("--key", "pkey.pem", "--connect-to", f"{name}:8443:{host}:{port}"),
-            f"https://{name}:8443/repo/1.root.json",
-        ],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
+    with place.serving():
+        before = len(place.devices())
+        seen = place.check(str(folder), "--json")
+        assert json.loads(seen.stdout)["root_json"] is False
+        assert len(place.devices()) == before, "a check registers nothing"
+        name, _, address = place.lines["gateway"].partition(" at ")
+        curl = subprocess.run(
+            [
+                *("curl", "-sS", "--fail", "--cacert", "root.crt", "--cert", "client.pem"),
+                *("--key", "pkey.pem", "--connect-to", f"{name}:8443:{address}"),
+                f"https://{name}:8443/repo/1.root.json",
+            ],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert curl.returncode == 0, curl.stderr
+        assert json.loads(curl.stdout)["signed"]["_type"] == "Root"
+        assert place.devices()[-1]["uuid"] == folder.name
+
+
+def test_a_device_gets_its_certificate_from_the_registration_service(place: Place) -> None:
+    """It reads fioctl's folder, the CA's key in the clear; the gateway takes its device."""
+    key = ("--local-ca", "line-1", "--local-ca-key", str(place.custody / "local_ca-line-1.key"))
+    pki = ("--to", str(place.kept / "pki"), "--passphrase-file", place.passphrase)
+    done = place.run("ceremony", "pki", "export", str(place.upload), *key, *pki)
+    assert done.returncode == 0, done.stderr
+    exported = (place.kept / "pki" / "local-ca.key").read_bytes()
+    assert exported.startswith(b"-----BEGIN EC PRIVATE KEY-----\n")
+    uuid = "9b2f3c1e-0000-4000-8000-000000000001"
+    subject = f"/CN={uuid}/OU=rehearsal-acme-fleet"
+    command = ["openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+    files = ("-nodes", "-keyout", "pkey.pem", "-out", "device.csr")
+    subprocess.run(
+        [*command, *files, "-subj", subject], cwd=place.folder, check=True, capture_output=True
     )
-    assert curl.returncode == 0, curl.stderr
-    assert json.loads(curl.stdout)["signed"]["_type"] == "Root"
-    (device,) = place.factory.devices.page()["devices"]
-    assert device["uuid"] == folder.name
+    with place.serving():
+        plan = ("--plan", str(place.kept / "plan.toml"))
+        root = ("--root", str(place.upload / "factory_ca.pem"))
+        service = ("--service", place.lines["service"], "--hardware-id", "imx8mmevk")
+        asked = (*plan, *root, *service, "--out", "made")
+        done = place.run("ceremony-online", "devices", "register", "device.csr", *asked)
+        assert done.returncode == 0, done.stderr
+        device = place.folder / "made" / uuid
+        (device / "pkey.pem").write_bytes((place.folder / "pkey.pem").read_bytes())
+        (device / "pkey.pem").chmod(0o600)
+        seen = place.check(str(device), "--fetch-root")
+        assert seen.returncode == 0, seen.stderr
+        gateway = place.lines["gateway"].partition(" at ")[0]
+        assert f'server = "https://{gateway}:8443"' in (device / "sota.toml").read_text()
+
+
+def test_what_was_not_kept_cannot_be_served(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "ceremony", "rehearse", "--serve"]
+    done = subprocess.run(
+        [*command, "--keep", str(tmp_path / "none")], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "practice.nothing_kept" in done.stderr
+    assert not (tmp_path / "none").exists()
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "--serve needs --keep" in done.stderr
