@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.stories.floor import Place
+
 BIN = Path(sys.executable).parent
 TOP = Path(__file__).parents[2]
 FACTORY = "rehearsal-acme-fleet"
@@ -62,3 +64,18 @@ def kept(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     done = run("ceremony", "rehearse", "--auto", "--key-store", request.param, "--keep", directory)
     assert done.status == 0, done.err
     return Kept(directory)
+
+
+@pytest.fixture(scope="session")
+def rehearsed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A rehearsal with encrypted files, for the factory floor."""
+    directory = tmp_path_factory.mktemp("floor") / "keep"
+    done = run("ceremony", "rehearse", "--auto", "--key-store", "file", "--keep", directory)
+    assert done.status == 0, done.err
+    return directory
+
+
+@pytest.fixture
+def place(rehearsed: Path, tmp_path: Path) -> Place:
+    tmp_path.chmod(0o700)
+    return Place(rehearsed, tmp_path)

@@ -1,120 +1,15 @@
 """The factory floor after a rehearsal: its practice Factory again, and a thousand devices."""
 
 import json
-import os
-import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pytest
-import urllib3
-
-NAMES = {"ceremony": "offline", "ceremony-online": "online"}
-
-
-@dataclass
-class Place:
-    """A rehearsal that was kept, and what serves it again."""
-
-    kept: Path
-    folder: Path
-    lines: dict[str, str] = field(default_factory=dict)
-
-    def run(self, program: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        start = f"from ceremony.{NAMES[program]}.cli import main"
-        return subprocess.run(
-            [sys.executable, "-c", f"{start}; main()", *arguments],
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    @property
-    def custody(self) -> Path:
-        (path,) = (self.kept / "custody").glob("*-key-line-1-*/")
-        return path
-
-    @property
-    def upload(self) -> Path:
-        (path,) = (self.kept / "usb-out").glob("*-upload-*/")
-        return path
-
-    @property
-    def passphrase(self) -> str:
-        return str(self.kept / "paper" / "passphrase-line-1.txt")
-
-    def issue(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        ca = ("--ca", str(self.custody / "local_ca-line-1.pem"))
-        root = ("--root", str(self.upload / "factory_ca.pem"))
-        given = (*ca, *root, "--ledger", "line-1.ledger", "--secret-file", self.passphrase)
-        return self.run("ceremony", "devices", "issue", *given, *arguments)
-
-    def told(self, what: str, *more: str, **places: str) -> "subprocess.CompletedProcess[str]":
-        """Runs the command that `--serve` printed, with its capitals filled in."""
-        words = self.lines[what].split()
-        for name, value in places.items():
-            words[words.index(name)] = value
-        return self.run(words[0], *words[1:], *more)
-
-    def check(self, device: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        words = [device if word == "DEVICE_DIR" else word for word in self.lines["check"].split()]
-        return self.run(words[0], *words[1:], *arguments)
-
-    def call(self, method: str, path: str, body: Any = None) -> Any:
-        token = Path(self.lines["token file"]).read_text().strip()
-        with urllib3.PoolManager() as pool:
-            answer = pool.request(
-                method, self.lines["api"] + path, headers={"OSF-TOKEN": token}, json=body
-            )
-        return answer.json() if answer.data else None
-
-    def devices(self) -> list[dict[str, Any]]:
-        devices: list[dict[str, Any]] = self.call("GET", "/ota/devices/")["devices"]
-        return devices
-
-    @contextmanager
-    def serving(self) -> Iterator[None]:
-        """`ceremony rehearse --serve`, until the block ends."""
-        command = [sys.executable, "-m", "ceremony", "rehearse", "--serve", "--keep"]
-        with subprocess.Popen(
-            [*command, str(self.kept)], stdout=subprocess.PIPE, text=True, start_new_session=True
-        ) as process:
-            assert process.stdout is not None
-            for line in process.stdout:
-                if line.startswith("Interrupt"):
-                    break
-                self.lines[line[:15].strip()] = line[15:].strip()
-            try:
-                yield
-            finally:
-                os.killpg(process.pid, signal.SIGINT)
-                assert process.wait(10) == 0
-
-
-@pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A whole rehearsal."""
-    path = tmp_path_factory.mktemp("rehearsal") / "kept"
-    command = [sys.executable, "-m", "ceremony", "rehearse", "--auto", "--key-store", "file"]
-    done = subprocess.run(
-        [*command, "--keep", str(path)], capture_output=True, text=True, check=False
-    )
-    assert done.returncode in {0, 8}, done.stderr
-    return path
-
-
-@pytest.fixture
-def place(kept: Path, tmp_path: Path) -> Place:
-    tmp_path.chmod(0o700)
-    return Place(kept, tmp_path)
-
+from tests.stories.floor import Place
 
 FAULTS: tuple[dict[str, Any], ...] = (
     {"kind": "status", "status": 429, "retry_after": "1"},
@@ -221,8 +116,8 @@ def test_a_device_that_curl_and_the_check_bring_to_the_gateway(place: Place) -> 
 
 def test_a_device_gets_its_certificate_from_the_registration_service(place: Place) -> None:
     """It reads fioctl's folder, the CA's key in the clear; the gateway takes its device."""
-    key = ("--local-ca", "line-1", "--local-ca-key", str(place.custody / "local_ca-line-1.key"))
-    pki = ("--to", str(place.kept / "pki"), "--passphrase-file", place.passphrase)
+    key = ("--local-ca", "line-1", "--local-ca-key", str(place.custody() / "local_ca-line-1.key"))
+    pki = ("--to", str(place.kept / "pki"), "--passphrase-file", place.passphrase())
     done = place.run("ceremony", "pki", "export", str(place.upload), *key, *pki)
     assert done.returncode == 0, done.stderr
     exported = (place.kept / "pki" / "local-ca.key").read_bytes()
