@@ -104,11 +104,13 @@ def try_medium(parent: Path, size: int) -> None:
     files = {f"{at}.pdf": os.urandom(min(_PIECE, size - at)) for at in pieces}
     with open_directory(parent, follow=True) as handle, _refusals(parent / name):
         _remove(handle, name)  # of a try that a cut of power ended
-    try:
-        read_back(write_directory(parent, name, files), files)
-    finally:
-        with suppress(OSError, MediaError), open_directory(parent, follow=True) as handle:
-            _remove(handle, name)
+        try:
+            read_back(write_directory(parent, name, files), files)
+        except MediaError:
+            with suppress(OSError):
+                _remove(handle, name)
+            raise
+        _remove(handle, name)
 
 
 def make_folder(parent: Path, name: str) -> Path:

@@ -64,7 +64,7 @@ def test_35_report_and_last_screen_tell_of_a_stick_that_was_taken_instead(tmp_pa
     assert "if elsewhere, the paper says where" in " ".join(told["report"].split())
     told = tell("lost_for_good", tmp_path / "b", "usb-out")
     report = "".join(told["report"].split())  # long paths are broken
-    assert f"Begunbefore,givenup:{tmp_path}/b/usb-out/acme-upload-" in report
+    assert f"Begunbefore,givenup{tmp_path}/b/usb-out/acme-upload-" in report
     assert told["sticks"].count(f"{tmp_path}/b/other") == 1
 
 

@@ -26,7 +26,7 @@ STATUSES = {
 }
 
 _ENDINGS = re.compile(
-    r"cnf|conf|crl|crt|csr|css|html|jsonl?|key|md|object|partial|pdf|pem|png|raw|so|svg|tcss|toml"
+    r"cnf|conf|crl|crt|csr|css|html|jsonl?|key|log|md|object|partial|pdf|pem|png|raw|so|svg|tcss|toml"
     r"|txt|yaml"
 )
 _FOREIGN = frozenset(
