@@ -27,7 +27,7 @@ class AcknowledgeScreen(PromptScreen[Acknowledge]):
 
     def action_accept(self) -> None:
         """The letter, once all was read."""
-        if self.prompt.irreversible and not self.read_on():
+        if self.prompt.irreversible and not self.unread():
             self.answer(Done())
 
 

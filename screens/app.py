@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from textual.app import App
 from textual.binding import Binding, BindingType
-from textual.events import Resize
+from textual.events import Event, Key, Resize
 from textual.geometry import Size
 from textual.message import Message
 from textual.timer import Timer
@@ -17,6 +17,7 @@ from ceremony.flow.prompts import Answer, AnyPrompt, Command, Frame, Working
 from screens import themes
 from screens.body import TALL, WIDE
 from screens.prompt import FramedScreen, PromptScreen
+from screens.typeahead import TOLD, TypeAhead
 from screens.working import WorkingScreen, moment
 
 PATIENCE_S = 0.15
@@ -72,6 +73,9 @@ class Wizard(App[int], inherit_bindings=False):
             self.working = working
             self.frame = frame
 
+    class Waited(Message):
+        """The flow takes long over an answer."""
+
     class Leave(Message):
         """The flow is over."""
 
@@ -86,6 +90,8 @@ class Wizard(App[int], inherit_bindings=False):
         self._give: Callable[[Answer | Command], None] = lambda _: None
         self._working: tuple[Working, Frame] | None = None
         self._patience: Timer | None = None
+        self._ahead = TypeAhead()
+        self._told = False
 
     # --- from the flow's thread --------------------------------------------------------
 
@@ -142,14 +148,18 @@ class Wizard(App[int], inherit_bindings=False):
 
     def _wait(self) -> None:
         self._stop_waiting()
-        self._patience = self.set_timer(PATIENCE_S, self._show_working)
+        # By a message: a timer's own callback would run beside the one that shows a prompt.
+        self._patience = self.set_timer(PATIENCE_S, lambda: self.post_message(self.Waited()))
 
     def _stop_waiting(self) -> None:
         if self._patience is not None:
             self._patience.stop()
             self._patience = None
 
-    async def _show_working(self) -> None:
+    async def on_wizard_waited(self) -> None:
+        """Shows that work is under way, unless a prompt came meanwhile."""
+        if self._patience is None:
+            return
         self._patience = None
         current = next((s for s in self.screen_stack if isinstance(s, PromptScreen)), None)
         if self._working:
@@ -168,6 +178,20 @@ class Wizard(App[int], inherit_bindings=False):
         else:
             await self.push_screen(screen)
         self._cover(self.size)
+
+    async def on_event(self, event: Event) -> None:
+        """A key from before its screen goes no further; help and questions over it take all."""
+        asked = self.screen_stack[-1] if self.screen_stack else None
+        pressed = isinstance(event, Key) and not event.is_forwarded
+        framed = asked if pressed and isinstance(asked, FramedScreen) else None
+        if framed is not None and self._ahead.drops(event.time, framed.ready_at):
+            framed.tell(TOLD)
+            self._told = True
+            return
+        if framed is not None and self._told:
+            framed.tell("")
+            self._told = False
+        await super().on_event(event)
 
     # --- the terminal --------------------------------------------------------------------
 

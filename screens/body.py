@@ -12,8 +12,8 @@ from screens.glyphs import DOWN, RULE, UP
 from screens.layout import Line, lay
 
 TALL = 34
-WIDE = 110
-SIDE = 26
+WIDE = 120
+ASIDE = 40
 
 
 def content_of(lines: Sequence[Line]) -> Content:
@@ -40,7 +40,7 @@ class BodyView(Widget):
         """Lines in a terminal of this size, before there is a layout."""
         wide = self.app.size.width >= WIDE
         bare = any(isinstance(block, Print) for block in self._blocks)
-        return self._lay(self.app.size.width - (SIDE * (not bare) + 6 if wide else 4))[1]
+        return self._lay(self.app.size.width - ASIDE * (wide and not bare) - 4)[1]
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:  # noqa: ARG002
         """Lines at this width."""

@@ -31,6 +31,10 @@ class ChooseScreen(PromptScreen[Choose]):
         """Mark and choose."""
         return (("Up Down 1-9", "mark"), ("Enter", "choose"))
 
+    def on_menu_unmarked(self) -> None:
+        """Says what is missing."""
+        self.note("Nothing is marked yet. Mark a row with the arrows or its number, then Enter.")
+
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         """Enter on a row, once all was read."""
         if not self.read_on():

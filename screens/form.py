@@ -3,14 +3,11 @@
 from collections.abc import Iterable
 
 from textual.containers import Grid
-from textual.content import Content
 from textual.widget import Widget
-from textual.widgets import Static
 
-from ceremony.flow.prompts import Entered, EnterText
+from ceremony.flow.prompts import Entered, EnterText, Field
 from screens.fields import FieldScreen
-from screens.glyphs import guard_line
-from screens.line import Line
+from screens.line import Label, Line
 from screens.surround import Key
 
 ROOMY = 6
@@ -28,9 +25,9 @@ class EnterTextScreen(FieldScreen[EnterText]):
         with Grid(id="form") as form:
             form.set_class(len(self.prompt.fields) > ROOMY, "-many")
             for field in self.prompt.fields:
-                label = guard_line(field.label) + ("" if field.required else " (optional)")
-                yield Static(Content(label), classes="label")
-                yield Line(field.default, placeholder=field.placeholder, name=field.name)
+                label = Label(field.label)
+                yield label
+                yield Line(label, field.default, placeholder=_invited(field), name=field.name)
 
     def on_mount(self) -> None:
         """The first empty field has the keys."""
@@ -51,3 +48,7 @@ class EnterTextScreen(FieldScreen[EnterText]):
                 self.set_focus(line)
                 return
         self.answer(Entered(values={line.name or "": line.value for line in lines}))
+
+
+def _invited(field: Field) -> str:
+    return field.placeholder if field.required else f"{field.placeholder} (optional)".strip()

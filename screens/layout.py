@@ -1,6 +1,6 @@
 """Blocks of a prompt's body as styled lines of a given width: no widget, no state."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import zip_longest
 from typing import NamedTuple
 
@@ -20,8 +20,8 @@ from ceremony.flow.prompts import (
     Text,
     Tone,
 )
-from screens.glyphs import RULE, TICK, guard_line
-from screens.wrapping import wrap
+from screens.glyphs import RULE, TICK, guard, guard_line
+from screens.wrapping import longest, wrap
 
 Part = tuple[str, str]
 Line = tuple[Part, ...]
@@ -107,14 +107,15 @@ def _lay_facts(block: Facts, width: int) -> list[Line]:
     lines: list[Line] = [((guard_line(block.caption), "bold"),)] if block.caption else []
     rows = [(guard_line(label), value) for label, value in block.rows]
     labels = min(max((len(label) for label, _ in rows), default=0), width // 3)
+    room = width - labels - 2
     for label, value in rows:
-        for name, text in _side_by_side(wrap(label, labels), wrap(value, width - labels - 2)):
-            lines.append(((f"{name:<{labels}}  ", DIM), (text, "")))
+        if longest(value) <= room:
+            for name, text in zip_longest(wrap(label, labels), wrap(value, room), fillvalue=""):
+                lines.append(((f"{name:<{labels}}  ", DIM), (text, "")))
+        else:  # A name that would be cut stands below its label, where it may fit.
+            lines += [((text, DIM),) for text in wrap(label, width)]
+            lines += [(("  ", ""), (text, "")) for text in wrap(value, width - 2)]
     return lines
-
-
-def _side_by_side(left: list[str], right: list[str]) -> Iterable[tuple[str, str]]:
-    return zip_longest(left, right, fillvalue="")
 
 
 def _lay_checks(block: Checks, width: int) -> list[Line]:
@@ -149,7 +150,7 @@ def _lay_compare(block: Compare, width: int) -> list[Line]:
     fields = min(max((len(guard_line(r.field)) for r in block.rows), default=5), 18)
     alone = all(row.asked in ("", "-") for row in block.rows)
     room = width - fields - marks - (4 if alone else 6)
-    asked = 0 if alone else room // 2
+    asked = 0 if alone else _asked_width(block.rows, room)
     columns = _Columns(fields, asked, room - asked)
     head = "" if alone else f"{'asked for':<{asked}}  "
     lines: list[Line] = [
@@ -160,6 +161,16 @@ def _lay_compare(block: Compare, width: int) -> list[Line]:
     for row in block.rows:
         lines += _lay_compared(row, columns)
     return lines
+
+
+def _asked_width(rows: Sequence[CompareRow], room: int) -> int:
+    """What was asked for and comes otherwise sets its width: at most half of the room."""
+    apart = [row for row in rows if not _as_asked(row)]
+    return min(room // 2, max([len("asked for"), *(len(guard(row.asked)) for row in apart)]))
+
+
+def _as_asked(row: CompareRow) -> bool:
+    return row.mark == "same" and row.asked == row.issued
 
 
 class _Columns(NamedTuple):
@@ -174,7 +185,7 @@ def _lay_compared(row: CompareRow, columns: _Columns) -> list[Line]:
     word, mark_style, value_style = _MARKS[row.mark]
     fields, asked, issued = columns
     name = wrap(row.field, fields)
-    if asked and row.mark == "same" and row.asked == row.issued and len(row.asked) > asked:
+    if asked and _as_asked(row) and len(row.asked) > asked:
         left, right, asked, issued = [], wrap(row.issued, asked + 2 + issued), 0, asked + 2 + issued
     else:
         left, right = wrap(row.asked, asked) if asked else [], wrap(row.issued, issued)

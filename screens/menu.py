@@ -1,17 +1,19 @@
 """A list to choose from, by arrows or digits."""
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.events import Key, Resize
+from textual.message import Message
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option as Row
 
+from screens.glyphs import HERE
 from screens.wrapping import wrap
 
-INDENT = 3
+INDENT = 5
 UNKNOWN = 70
 """Width until the terminal told its own."""
 
@@ -24,17 +26,22 @@ class Menu(OptionList):
         start: the row that is marked at first; None for none.
     """
 
+    class Unmarked(Message):
+        """Enter was pressed, and nothing is marked."""
+
     BINDINGS: ClassVar[list[BindingType]] = [Binding("space", "cursor_down", show=False)]
 
     def __init__(self, rows: Sequence[tuple[str, str]], start: int | None = 0) -> None:
+        self._rows = tuple(rows)
+        self._room = UNKNOWN
+        self._start = start
+        self._marked: int | None = None
         super().__init__(
-            *(Row(_row(i, label, detail, UNKNOWN)) for i, (label, detail) in enumerate(rows, 1)),
+            *(Row(_row(i, row, UNKNOWN)) for i, row in enumerate(rows)),
             id="menu",
             markup=False,
             compact=True,
         )
-        self._rows = tuple(rows)
-        self._start = start
 
     def on_mount(self) -> None:
         """Marks the first row, or none."""
@@ -42,9 +49,27 @@ class Menu(OptionList):
 
     def on_resize(self, event: Resize) -> None:
         """Lays the rows out anew: a long name goes on below itself, not below its number."""
-        room = event.size.width - 2
-        for index, (label, detail) in enumerate(self._rows):
-            self.replace_option_prompt_at_index(index, _row(index + 1, label, detail, room))
+        self._room = event.size.width - 2
+        for index in range(len(self._rows)):
+            self._draw_row(index)
+
+    def watch_highlighted(self, highlighted: int | None) -> None:
+        """The mark is a sign too, for terminals and eyes without colours."""
+        before = self._marked
+        self._marked = highlighted
+        for index in {before, highlighted} - {None}:
+            self._draw_row(cast("int", index))
+        super().watch_highlighted(highlighted)
+
+    def _draw_row(self, index: int) -> None:
+        row = _row(index, self._rows[index], self._room, marked=index == self._marked)
+        self.replace_option_prompt_at_index(index, row)
+
+    def action_select(self) -> None:
+        """Enter, once something is marked."""
+        if self.highlighted is None:
+            self.post_message(self.Unmarked())
+        super().action_select()
 
     def on_key(self, event: Key) -> None:
         """A digit marks its row; Enter is still needed."""
@@ -55,10 +80,13 @@ class Menu(OptionList):
             event.stop()
 
 
-def _row(number: int, label: str, detail: str, room: int) -> Content:
+def _row(index: int, row: tuple[str, str], room: int, *, marked: bool = False) -> Content:
+    label, detail = row
+    quiet = "$here-dim" if marked else "$dim"
     names = wrap(label.replace("\n", " "), room - INDENT)
-    parts = [(f"{number:<{INDENT}}", "$dim"), (names[0], "bold")]
+    mark = f"{HERE} " if marked else "  "
+    parts = [(mark, "bold"), (f"{index + 1:<{INDENT - 2}}", quiet), (names[0], "bold")]
     parts += [(f"\n{'':<{INDENT}}{line}", "bold") for line in names[1:]]
     lines = wrap(detail, room - INDENT) if detail else ()
-    parts += [(f"\n{'':<{INDENT}}{line}", "$dim") for line in lines]
+    parts += [(f"\n{'':<{INDENT}}{line}", quiet) for line in lines]
     return Content.assemble(*parts)

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from math import inf
+from time import monotonic
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar, cast
 
 from textual.app import ComposeResult
@@ -16,7 +18,8 @@ from ceremony.flow.prompts import Answer, AnyPrompt, Command, Frame, Print
 from screens.body import TALL, BodyScroll, BodyView, Edge
 from screens.glyphs import guard
 from screens.layout import code_fits
-from screens.surround import Band, Footer, Header, Key, Sidebar, Title
+from screens.surround import Aside, Band, Footer, Header, Key, Title
+from screens.typeahead import REFLEX_S, TOO_SOON
 
 if TYPE_CHECKING:
     from screens.app import Wizard
@@ -30,6 +33,14 @@ class FramedScreen(Screen[None]):
     """A surround, and a stage inside it."""
 
     BINDINGS: ClassVar[list[BindingType]] = []
+
+    @property
+    def ready_at(self) -> float:
+        """When this screen stood there to be read, on the monotonic clock; infinite: not yet."""
+        return inf
+
+    def tell(self, sentence: str) -> None:
+        """Says it where the screen can; a screen that asks nothing says nothing."""
 
     @property
     def wizard(self) -> "Wizard":
@@ -71,6 +82,7 @@ class PromptScreen(FramedScreen, Generic[P]):
         self.prompt = prompt
         self.frame = frame
         self.answered = False
+        self._shown_at = inf
         self._fitted = False
         self._end_seen = False
         self._now = now
@@ -85,8 +97,8 @@ class PromptScreen(FramedScreen, Generic[P]):
             yield Band()
         yield Header(frame, prompt.step, prompt.officer, self._now)
         with Horizontal(id="middle"):
-            yield Sidebar(frame, prompt.step, prompt.officer, self._now)
             yield from self._compose_stage()
+            yield Aside(prompt.step, what_if=prompt.help, command=prompt.command)
         yield Footer(self.keys)
 
     def _compose_stage(self) -> ComposeResult:
@@ -118,7 +130,11 @@ class PromptScreen(FramedScreen, Generic[P]):
 
     def on_resize(self) -> None:
         """The body gets the room that this terminal has."""
-        self.call_after_refresh(self.fit)
+        self.call_after_refresh(self._painted)
+
+    def _painted(self) -> None:
+        self._shown_at = min(self._shown_at, monotonic())
+        self.fit()
 
     def fit(self) -> None:
         """The input follows a short body; a long one gets what is left."""
@@ -141,6 +157,26 @@ class PromptScreen(FramedScreen, Generic[P]):
         self._fitted = True
         if not self._gone:
             self.refresh_keys()
+
+    @property
+    def ready_at(self) -> float:
+        """From the first time that it was painted until it is answered."""
+        return inf if self.answered else self._shown_at
+
+    def unread(self) -> bool:
+        """Whether a letter that decides comes too early: before the end, or the first glance.
+
+        What it takes to see more happens: a page down, or a sentence.
+        """
+        if monotonic() < self._shown_at + REFLEX_S:
+            self.tell(TOO_SOON)
+            return True
+        return self.read_on()
+
+    def tell(self, sentence: str) -> None:
+        """On the line for problems."""
+        if not self._gone:
+            self.note(f"{self.prompt.problem or ''} {sentence}".strip())
 
     @property
     def _gone(self) -> bool:

@@ -28,7 +28,7 @@ class ReviewScreen(PromptScreen[Review]):
 
     def action_accept(self) -> None:
         """Accepts, once all was read."""
-        if not self.read_on():
+        if not self.unread():
             self.answer(Decided(accepted=True))
 
     def action_refuse(self) -> None:

@@ -7,7 +7,6 @@ from textual.binding import Binding, BindingType
 from textual.containers import Grid
 from textual.content import Content
 from textual.widget import Widget
-from textual.widgets import Static
 
 from ceremony.core.secret import Secret
 from ceremony.flow.prompts import Done, EnterSecret, SecretEntered, ShowSecret
@@ -15,7 +14,7 @@ from screens.body import content_of
 from screens.fields import FieldScreen
 from screens.glyphs import guard_line
 from screens.layout import Line as StyledLine
-from screens.line import Line
+from screens.line import Label, Line
 from screens.prompt import PromptScreen
 from screens.surround import Key
 
@@ -29,11 +28,10 @@ class EnterSecretScreen(FieldScreen[EnterSecret]):
     def compose_input(self) -> Iterable[Widget]:
         """One field, or two."""
         with Grid(id="form"):
-            yield Static(Content(guard_line(self.prompt.label)), classes="label")
-            yield Line(secret=True)
-            if self.prompt.twice:
-                yield Static(Content("once more"), classes="label")
-                yield Line(secret=True)
+            for text in (self.prompt.label, "once more")[: 1 + self.prompt.twice]:
+                label = Label(text)
+                yield label
+                yield Line(label, secret=True)
 
     def on_mount(self) -> None:
         """The first field has the keys."""
@@ -101,7 +99,7 @@ class ShowSecretScreen(PromptScreen[ShowSecret]):
 
     def compose_input(self) -> Iterable[Widget]:
         """Label and view."""
-        yield Static(Content(guard_line(self.prompt.label)), classes="label")
+        yield Label(self.prompt.label)
         yield SecretView(self)
 
     def actions(self) -> tuple[Key, ...]:

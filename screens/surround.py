@@ -1,4 +1,4 @@
-"""What stays around every prompt: header or sidebar, rehearsal band, title, footer."""
+"""What stays around every prompt: header, rehearsal band, title, footer; aside where it fits."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -7,12 +7,14 @@ from textual.content import Content
 from textual.widget import Widget
 
 from ceremony.flow.prompts import Frame, Step
-from screens.body import SIDE, content_of
-from screens.glyphs import COMING, DONE, HERE, guard_line, shorten
+from screens.body import ASIDE, content_of
+from screens.glyphs import COMING, DONE, HERE, guard, guard_line, shorten
 from screens.layout import Line, Part
+from screens.wrapping import wrap
 
 Key = tuple[str, str]
 NOBODY = "anyone"
+MORE = "... F1 ^G has all of it"
 
 
 def exceptions_said(count: int) -> str:
@@ -20,8 +22,8 @@ def exceptions_said(count: int) -> str:
     return f"{count or 'no'} exception{'' if count == 1 else 's'}"
 
 
-class Surround(Widget):
-    """A part that shows the frame, redrawn each second for its clock."""
+class Header(Widget):
+    """Two lines: who we are, where we are, whose turn it is; redrawn each second for its clock."""
 
     def __init__(
         self, frame: Frame, step: Step, officer: str | None, now: Callable[[], datetime]
@@ -36,33 +38,22 @@ class Surround(Widget):
         """Starts the clock."""
         self.set_interval(1, self.refresh)
 
-    @property
-    def clock(self) -> str:
-        """The present, UTC."""
-        return f"{self._now():%H:%M:%S} UTC"
-
-    @property
-    def head(self) -> str:
-        """The first eight digits of the record's head."""
-        return self.frame.head.hex[:8] if self.frame.head else "not yet"
-
-
-class Header(Surround):
-    """Two lines, for narrow terminals."""
-
     def render(self) -> Content:
-        """Who we are and where we are."""
+        """The same at every width; a wide terminal has room for the Factory too."""
         width = self.size.width - 2
         return content_of([self._place(width), self._rail(width)])
 
     def _place(self, width: int) -> Line:
         frame = self.frame
         noted = f"{exceptions_said(frame.exceptions)}  " if frame.exceptions else ""
-        right = f"record {self.head}  {self.clock}"
+        head = frame.head.hex[:8] if frame.head else "not yet"
+        right = f"record {head}  {self._now():%H:%M:%S} UTC"
         room = width - len(noted) - len(right) - 14
         name = frame.ceremony_id or frame.factory
         if frame.kind not in name:
             name = f"{frame.kind} {COMING} {name}"
+        if frame.ceremony_id and len(name) + 3 + len(frame.factory) <= room:
+            name = f"{name} {COMING} {frame.factory}"
         said = shorten(guard_line(name), room)
         return (
             (" CEREMONY", "bold $accent"),
@@ -100,32 +91,53 @@ def _turn(officer: str) -> list[Part]:
     return [("turn: ", "$dim"), (f" {officer} " if officer != NOBODY else officer, style)]
 
 
-class Sidebar(Surround):
-    """A column with the nine steps, for wide terminals."""
+class Aside(Widget):
+    """A column for wide terminals: the steps, what if ..., and the same by hand.
+
+    It says nothing that F1 and F4 do not say; where it has no room for all, it names them.
+    """
+
+    def __init__(self, step: Step, *, what_if: str = "", command: str = "") -> None:
+        super().__init__()
+        self._step = step
+        self._what_if = what_if
+        self._command = command
 
     def render(self) -> Content:
-        """The same facts, one under the other."""
-        frame, room = self.frame, SIDE - 4
-        lines: list[Line] = [
-            (),
-            (("CEREMONY", "bold $accent"),),
-            ((shorten(guard_line(frame.kind), room), "bold"),),
-            ((shorten(guard_line(frame.factory), room), ""),),
-            ((shorten(guard_line(frame.ceremony_id), room), "$dim"),),
-            (),
-        ]
-        for step in Step:
-            style = _style(step, self.step)
-            name = "bold" if step is self.step else ("" if style == "$success" else "$dim")
-            lines.append(((f"{_mark(step, self.step)} ", style), (step.value, name)))
-        lines += [(), (("TURN", "$dim"),)]
-        style = "$dim" if self.officer == NOBODY else "bold $background on $accent"
-        turn = self.officer if self.officer == NOBODY else f" {shorten(self.officer, room - 2)} "
-        lines.append(((turn, style),))
-        lines += [(), (("RECORD", "$dim"),), ((self.head, ""),)]
-        noted = "bold $warning" if frame.exceptions else "$dim"
-        lines += [((exceptions_said(frame.exceptions), noted),), (), ((self.clock, "bold"),)]
-        return content_of(lines)
+        """The command keeps its room; the what-ifs take what is left."""
+        room = ASIDE - 4
+        lines = [_named(step, self._step) for step in Step]
+        command = _commands(self._command, room)
+        left = self.size.height - len(lines) - len(command)
+        what_if = _advice(self._what_if, room)
+        if len(what_if) > left:
+            what_if = [*what_if[: max(0, left - 1)], ((MORE, "bold $accent"),)]
+        return content_of([*lines, *what_if, *command][: self.size.height])
+
+
+def _advice(text: str, room: int) -> list[Line]:
+    if not text:
+        return []
+    lines: list[Line] = [(), (("WHAT IF", "bold $accent"),)]
+    for paragraph in guard(text).split("\n"):
+        style = "bold" if paragraph.startswith("What if ") else ""
+        lines += [((line, style),) for line in wrap(paragraph, room)]
+    return lines
+
+
+def _commands(text: str, room: int) -> list[Line]:
+    """One line of the shell after the other; what is broken goes on with an indent."""
+    lines: list[Line] = []
+    for command in filter(None, guard(text).split("\n")):
+        first, *rest = wrap(command, room - 2)
+        lines += [((first, "bold"),), *((("  ", ""), (line, "bold")) for line in rest)]
+    return [(), (("THE SAME BY HAND", "bold $accent"),), *lines] if lines else []
+
+
+def _named(step: Step, here: Step) -> Line:
+    style = _style(step, here)
+    name = "bold" if step is here else ("" if style == "$success" else "$dim")
+    return ((f"{_mark(step, here)} ", style), (step.value, name))
 
 
 class Band(Widget):

@@ -14,7 +14,7 @@ from screens.body import content_of
 from screens.glyphs import guard_line
 from screens.layout import Line
 from screens.prompt import FramedScreen
-from screens.surround import Band, Header, Sidebar
+from screens.surround import Aside, Band, Header
 
 BAR = 40
 MOMENT = "One moment"
@@ -65,9 +65,9 @@ class WorkingScreen(FramedScreen):
             yield Band()
         yield Header(self.frame, self._working.step, None, self._now)
         with Horizontal(id="middle"):
-            yield Sidebar(self.frame, self._working.step, None, self._now)
             with Vertical(id="stage"):
                 yield Progress(self._working)
+            yield Aside(self._working.step)
 
     def show(self, working: Working) -> None:
         """Moves on."""

@@ -30,6 +30,15 @@ def wrap(text: str, width: int) -> list[str]:
     return lines
 
 
+def longest(text: str) -> int:
+    """Cells of the longest piece that `wrap` cuts only where there is no other way.
+
+    A path is cut after its slashes, long digits between their groups.
+    """
+    pieces = re.split(r"(?<=/)|\s", _DIGITS.sub("", guard(text)))
+    return max(map(len, pieces))
+
+
 def _groups(digits: str) -> list[str]:
     return [digits[i : i + GROUP] for i in range(0, len(digits), GROUP)]
 

@@ -52,7 +52,7 @@ _PAPERS = (
     ("script.txt", "the approved script, with the plan's words"),
     ("request-words.txt", "sheet of words of the request bundle"),
     ("token-pin.txt", "PIN of the practice token"),
-    ("backup-procedure.txt", "how the practice token is cloned, when the screen asks for it"),
+    ("backup-procedure.txt", "how to clone the practice token, when you are asked to"),
     ("phrases.txt", "phrases you may enrol with (any others will do)"),
 )
 _PHRASES = {"A": Secret("practice phrase A"), "B": Secret("practice phrase B")}
@@ -300,9 +300,10 @@ class Rehearsal:
             return status
         folder = self._directory / "paper"
         say("")
-        say("  The papers on the table (open them in another window, or print them):")
+        say("  The papers on the table are in this folder; open them in another window:")
+        say(f"    {folder}")
         for name, what in _PAPERS:
-            say(f"    {folder / name}  {what}")
+            say(f"      {name:<21} {what}")
         say("  The sticks are folders; their paths are offered where they are asked for.")
         if not self._options.plain:
             say("  Press Enter to open the wizard.")

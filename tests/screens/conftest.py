@@ -6,6 +6,7 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -16,8 +17,9 @@ import samples
 from textual.events import Key
 from textual.pilot import Pilot
 
-from ceremony.flow.prompts import Answer, AnyPrompt, Command
+from ceremony.flow.prompts import Answer, AnyPrompt, Command, Review
 from screens.app import Wizard
+from screens.typeahead import REFLEX_S
 
 
 class Shown:
@@ -43,6 +45,14 @@ class Shown:
         self.app.present(prompt, samples.frame(prompt.step, **frame))
         await self.pilot.pause()
         await self.pilot.pause()
+        await self.read()
+
+    async def read(self) -> None:
+        """As long as a person needs for the first glance."""
+        prompt = getattr(self.app.screen_stack[1], "prompt", None)
+        glance = REFLEX_S * (isinstance(prompt, Review) or bool(prompt and prompt.irreversible))
+        while (early := self.app.screen_stack[1].ready_at + glance - monotonic()) > 0:
+            await self.pilot.pause(min(early, 0.02))
 
     @property
     def text(self) -> str:

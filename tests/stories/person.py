@@ -14,6 +14,9 @@ from tests.stories.terminal import Terminal
 
 _PLACE = re.compile(r"\b([A-H][1-4])\b(?! ···)")
 _ROW = re.compile(r"\s+([A-H])\s+\1[1-4]")
+_GLANCE_S = 0.3  # before a letter that decides; the wizard takes none that comes earlier
+_REST_S = 0.5
+_TOO_EARLY = "Keys from before this screen do not count"
 _LINE = re.compile(r"\b([A-H])\s+([0-9a-f]{8})\s+(\S+)\s+(\S+)\s+(\S+)\s+(\S+)")
 
 
@@ -56,7 +59,7 @@ class Person:
                 return screen
             last = screen
             self._typed = False
-            if not self._before(screen):
+            if " gone by" not in screen and not self._before(screen):
                 self._answer(screen)
         raise AssertionError(f"{until!r} did not come; last seen:\n{self.terminal.screen()}")
 
@@ -73,6 +76,10 @@ class Person:
                 return screen
             if self.terminal.ended():
                 return screen
+            if _TOO_EARLY in screen:
+                time.sleep(_REST_S)
+                if _TOO_EARLY in self.terminal.screen():
+                    return screen
             before = screen
 
     def _answer(self, screen: str) -> None:
@@ -91,8 +98,17 @@ class Person:
             if title.startswith(beginning):
                 act(screen, title)
                 return
-        irreversible = "IRREVERSIBLE" in screen and "stick" not in title
-        self.terminal.keys("a" if irreversible else "Enter")
+        irreversible = "IRREVERSIBLE" in screen
+        if "stick" in title:
+            self.terminal.keys(*["1"] * irreversible, "Enter")
+        elif irreversible:
+            self._decide()
+        else:
+            self.terminal.keys("Enter")
+
+    def _decide(self) -> None:
+        time.sleep(_GLANCE_S)
+        self.terminal.keys("a")
 
     @property
     def _acts(self) -> dict[str, Callable[[str, str], None]]:
@@ -113,8 +129,8 @@ class Person:
             "The PIN of token": lambda _, __: self._fill(pin.read_text().strip()),
             "Passphrase of the": self._copy_passphrase,
             "Type the passphrase": lambda _, title: self._fill(self.passphrases[title.split()[5]]),
-            "Will be signed": lambda _, __: self.terminal.keys("a"),
-            "What the platform": lambda _, __: self.terminal.keys("a"),
+            "Will be signed": lambda _, __: self._decide(),
+            "What the platform": lambda _, __: self._decide(),
             "Clone the root key": lambda _, __: self._clone(),
             "Custody of": lambda _, __: self._fill("Person A", "stick 7"),
         }
@@ -137,14 +153,14 @@ class Person:
             paper = words_on((self._papers / "request-words.txt").read_text())
         else:
             paper = self.upload
-        grid = [line for line in screen.splitlines() if _ROW.match(line)]
+        grid = [line for line in stage_of(screen).splitlines() if _ROW.match(line)]
         places = _PLACE.findall("\n".join(grid))
         self._typed = True
         self.terminal.type(" ".join(paper[place] for place in places))
         self.terminal.keys("Enter")
 
     def _copy_passphrase(self, screen: str, title: str) -> None:
-        rows = re.findall(r"^[ ║]+\d+((?: +[a-z]+)+) *║?$", screen, re.MULTILINE)
+        rows = re.findall(r"^ +\d+((?: +[a-z]+)+) *$", stage_of(screen), re.MULTILINE)
         if rows:
             self.passphrases[title.split()[3]] = "-".join(" ".join(rows).split())
         self.terminal.keys("Enter")
@@ -162,7 +178,14 @@ def _frame(screen: str) -> str:
 
 def title_of(screen: str) -> str:
     """The prompt's title: the first line of text below the steps."""
-    lines = [line.strip(" │║┃╭╮") for line in screen.splitlines()]
+    lines = [line.strip() for line in stage_of(screen).splitlines()]
     steps = next((i for i, line in enumerate(lines) if " of 9 " in line), len(lines))
     texts = (line for line in lines[steps + 1 :] if line and "IRREVERSIBLE" not in line)
     return next(texts, "")
+
+
+def stage_of(screen: str) -> str:
+    """The screen without its frame, and without what a wide terminal shows beside it."""
+    beside = (re.match(r"[^│]*│ [■►·] Open$", line.rstrip()) for line in screen.splitlines())
+    width = next((found[0].index("│") for found in beside if found), None)
+    return "\n".join(line[:width].replace("║", " ") for line in screen.splitlines())
