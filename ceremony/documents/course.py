@@ -84,6 +84,8 @@ def _done(entry: Entry) -> str:
         return f"Key made: {what.removeprefix('key/')}, {entry.text('spki_sha256')[:16]}..."
     if what.startswith("token/"):
         return f"Blank token initialised: serial {entry.text('serial')}"
+    if what.startswith("custody/"):
+        return f"Key {what.removeprefix('custody/')} written and read back: {entry.text('path')}"
     if what.startswith("remains/"):
         return f"Destroyed, what was left of the key {what.split('/')[1]}"
     if what.startswith("destroy/"):

@@ -3,10 +3,11 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from ceremony.bundle.media import MAX_PEM_BYTES, read_file
 from ceremony.bundle.sums import format_sums
 from ceremony.bundle.writing import read_back, write_directory
 from ceremony.core.text import show
-from ceremony.errors import MediaError
+from ceremony.errors import KeyStoreError, MediaError
 from ceremony.flow.asking import Flow, enter, pick
 from ceremony.flow.prompts import EnterText, Field, PickPath, Step, Text, Working
 from ceremony.flow.room import Room
@@ -27,40 +28,94 @@ def hand_over(
         name: of the key, or of one of its copies: key of the `custody` line.
         contents: file name to bytes, asked for when they are written.
         taken: folders that hold other copies already.
+
+    Raises:
+        KeyStoreError: `file.unreadable`, `file.changed`, and what `contents` raises.
     """
-    values = yield from enter(_receiver(name))
+    intent = room.find("intent", _key(name))
+    values = yield from _who(name, intent)
     folder = f"{room.plan.factory}-key-{name}-{room.ceremony_id}"
     problem = None
-    while True:
-        path = yield from pick(_stick(room, name, folder, problem))
+    while room.find("done", _key(name)) is None:
+        first = room.plan.media.custody if intent is None else str(intent.data["parent"])
+        path = yield from pick(_stick(room, name, folder, first, problem))
         yield Working(step=Step.EXPORT, title="Writing the stick and reading it back")
         try:
             refuse_wrong(room, KEYS, path)
             _refuse_taken(room, path, taken)
             files = dict(contents())
             files["SHA256SUMS"] = format_sums(files)
+            intent = _intend(room, name, path, folder, files, values)
             target = Path(path) / folder
             if not target.exists():
                 write_directory(Path(path), folder, files, private=True)
             read_back(target, files)
-            break
         except MediaError as exc:
             room.refused(Step.EXPORT, exc)
             problem = f"{exc} {exc.hint}"
-    keep(room, Step.EXPORT, KEYS, path)
+            continue
+        keep(room, Step.EXPORT, KEYS, path)
+        room.append(Step.EXPORT, "done", _key(name), path=intent.data["path"])
+    told = room.need("intent", _key(name)).data
     return room.append(
-        Step.EXPORT,
-        "custody",
-        name,
-        path=show(str(target)),
-        files=[{"name": n, "sha256": sha256_hex(data)} for n, data in sorted(files.items())],
-        **values,
+        Step.EXPORT, "custody", name, path=told["path"], files=told["files"], **values
     )
 
 
 def key_and_certificate(key: Path, certificate: Path) -> Mapping[str, bytes]:
-    """An encrypted key file and its certificate, under their own names."""
-    return {path.name: path.read_bytes() for path in (key, certificate)}
+    """An encrypted key file and its certificate, under their own names.
+
+    Raises:
+        KeyStoreError: `file.unreadable`: no other stick would help.
+    """
+    try:
+        return {path.name: read_file(path, MAX_PEM_BYTES) for path in (key, certificate)}
+    except MediaError as exc:
+        raise KeyStoreError(
+            "file.unreadable",
+            f"the ceremony's folder has lost what goes into custody: {exc.message}",
+            hint="Restore the ceremony's folder from a copy, then resume.",
+        ) from exc
+
+
+def _key(name: str) -> str:
+    return f"custody/{name}"
+
+
+def _who(name: str, intent: Line | None) -> Flow[dict[str, str]]:
+    """Receiver and stick: asked for once, kept by the intent."""
+    if intent is None:
+        return (yield from enter(_receiver(name)))
+    return {field.name: str(intent.data[field.name]) for field in _receiver(name).fields}
+
+
+def _intend(
+    room: Room,
+    name: str,
+    parent: str,
+    folder: str,
+    files: Mapping[str, bytes],
+    values: Mapping[str, str],
+) -> Line:
+    """On record once for each place.
+
+    Raises:
+        KeyStoreError: `file.changed`: these are not the files that were to be written.
+    """
+    told = [{"name": n, "sha256": sha256_hex(data)} for n, data in sorted(files.items())]
+    before = room.find("intent", _key(name))
+    if before is not None and before.data["files"] != told:
+        raise KeyStoreError(
+            "file.changed",
+            f"the {name} key in the ceremony's folder is not the one that was to go into custody",
+            hint="Restore the ceremony's folder from a copy; find out who changed it.",
+        )
+    if before is not None and before.data["parent"] == parent:
+        return before
+    path = show(f"{parent}/{folder}")
+    return room.append(
+        Step.EXPORT, "intent", _key(name), parent=parent, path=path, files=told, **values
+    )
 
 
 def _receiver(name: str) -> EnterText:
@@ -81,14 +136,14 @@ def _receiver(name: str) -> EnterText:
     )
 
 
-def _stick(room: Room, name: str, folder: str, problem: str | None) -> PickPath:
+def _stick(room: Room, name: str, folder: str, first: str | None, problem: str | None) -> PickPath:
     return PickPath(
         key="export.custody.path",
         step=Step.EXPORT,
         title=f"The stick for the {name} key",
         body=(Text(text=f"The folder {folder} is written to it."),),
         problem=problem,
-        candidates=room.services.places(room.plan.media.custody),
+        candidates=room.services.places(first),
         help="The folder is written completely or not at all, and every byte is read "
         "back from the medium.",
     )

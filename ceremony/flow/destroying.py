@@ -64,8 +64,8 @@ def _check(room: Room, abandoned: Record, names: tuple[str, ...]) -> None:
             f"that ceremony was held for {show(str(abandoned.lines[0].data['factory']))}",
             hint="Correct destroy.ceremony in the plan, and have it approved.",
         )
-    left = [line for line in abandoned.all("intent") if line.key == "export/upload"]
-    left += abandoned.all("custody")
+    outside = ("export/", "custody/")
+    left = [line for line in abandoned.all("intent") if line.key.startswith(outside)]
     if left:
         raise VerificationError(
             "destroy.exported",

@@ -30,7 +30,7 @@ from ceremony.flow.prompts import (
 )
 from ceremony.offline import store
 from ceremony.offline.preflight import machine_rows
-from ceremony.record.chain import read_lines, verify_chain
+from ceremony.record.chain import Line, read_lines, verify_chain
 from ceremony.x509.issuing import root_content, twin
 from tests.flow.memory import MemoryToken, memory_table
 from tests.flow.sittings import CLEARED, Patient, Sittings, check_end
@@ -92,6 +92,10 @@ def memory(tmp_path: Path) -> tuple[Table, MemoryToken]:
 
 def record(table: Table) -> Path:
     return table.directory / "record.jsonl"
+
+
+def lines(table: Table) -> tuple[Line, ...]:
+    return read_lines(record(table).read_bytes())
 
 
 # --- 29: the record --------------------------------------------------------------------
@@ -344,6 +348,65 @@ def test_32_a_stick_that_refuses_is_told_and_another_try_ends_well(
     assert code in problems[0]
     assert list((table.media / stick).iterdir()) == []
     sit(table)
+    ended(table, token)
+
+
+@pytest.mark.parametrize("how", ["missing", "a folder", "changed"])
+def test_32_a_key_file_that_the_folder_lost_before_custody_is_a_refusal_by_code(
+    memory: tuple[Table, MemoryToken], how: str
+) -> None:
+    table, token = memory
+    leave_at(table, "export.custody.path")
+    key = table.directory / "keys" / "local_ca-line-1.key"
+    kept = key.with_suffix(".kept")
+    key.rename(kept)
+    if how == "a folder":
+        key.mkdir()
+    elif how == "changed":
+        (table.media / "custody").chmod(0o755)
+        kept.rename(key)
+        with failing(table.media / "custody", errno.EIO, 700), pytest.raises(KeyboardInterrupt):
+            sit(table, {"export.custody.path": once})
+        key.rename(kept)
+        key.write_bytes(kept.read_bytes() + b"\n")
+        key.chmod(0o600)
+    code = "file.changed" if how == "changed" else "file.unreadable"
+    assert refused(table).code == code
+    if key.is_dir():
+        key.rmdir()
+    kept.replace(key)
+    sit(table)
+    ended(table, token)
+
+
+def once(prompt: AnyPrompt) -> Answer:
+    assert isinstance(prompt, PickPath)
+    if prompt.problem:
+        raise KeyboardInterrupt
+    return Picked(path=prompt.candidates[0].path)
+
+
+def test_28_a_custody_that_was_cut_off_goes_on_to_its_stick_without_asking_for_whom(
+    memory: tuple[Table, MemoryToken],
+) -> None:
+    table, token = memory
+    with failing(table.media / "custody", errno.EIO, 700), pytest.raises(KeyboardInterrupt):
+        sit(table, {"export.custody.path": once})
+    (intent,) = [line for line in lines(table) if line.key == "custody/line-1"]
+    officers = sit(table)
+    asked = [prompt.key for prompt in officers.prompts]
+    assert "export.custody" not in asked
+    assert (
+        next(
+            prompt.candidates[0].path for prompt in officers.prompts if isinstance(prompt, PickPath)
+        )
+        == intent.data["parent"]
+    )
+    (custody,) = [line for line in lines(table) if line.type == "custody"]
+    assert (custody.data["files"], custody.data["path"]) == (
+        intent.data["files"],
+        intent.data["path"],
+    )
     ended(table, token)
 
 
