@@ -174,12 +174,17 @@ def test_go_takes_a_device_for_a_client_and_the_gateway_for_a_server(place: Plac
         check=True,
     )
 
-    def verify(*, root: Path = device / "root.crt", client: Path, tls: Path, host: str) -> str:
-        command = [str(program), str(root), str(client), str(tls), host]
+    def verify(*arguments: Path | str) -> str:
+        command = [str(program), *map(str, arguments)]
         return subprocess.run(command, capture_output=True, text=True, check=False).stdout
 
-    tls, chained = place.upload / "tls.pem", device / "client.chained"
-    assert verify(client=chained, tls=tls, host=name) == "OK\n"
-    assert "not " in verify(client=chained, tls=tls, host="elsewhere.example")
-    assert "unknown authority" in verify(client=device / "client.pem", tls=tls, host=name)
-    assert "usage" in verify(client=tls, tls=tls, host=name)
+    root, tls, listed = device / "root.crt", place.upload / "tls.pem", place.upload
+    assert verify(root, device / "client.chained") == "OK\n"
+    assert verify(root, tls, name) == "OK\n"
+    assert "not " in verify(root, tls, "elsewhere.example")
+    assert "unknown authority" in verify(root, device / "client.pem")
+    assert "usage" in verify(root, tls)
+    assert "not valid for any names" in verify(root, device / "client.chained", name)
+    # What the handbook says of servers whose anchors are the list alone.
+    assert verify(listed / "local_ca-line-1.pem", device / "client.chained") == "OK\n"
+    assert "unknown authority" in verify(listed / "local_ca-line-2.pem", device / "client.chained")

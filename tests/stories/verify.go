@@ -1,5 +1,6 @@
-// Verifies a device and a gateway as Go's crypto/x509 does, which fioctl, Docker and
-// Kubernetes build on: verify ROOT CHAINED GATEWAY NAME. Prints OK, or the refusal.
+// Verifies a chain as Go's crypto/x509 does, which fioctl and many gateways build on:
+// verify ANCHORS CHAIN for a TLS client, verify ANCHORS CHAIN NAME for a server.
+// Prints OK, or the refusal.
 package main
 
 import (
@@ -26,16 +27,20 @@ func read(path string) (found []*x509.Certificate) {
 	return nil
 }
 
-func verify(chain, roots []*x509.Certificate, usage x509.ExtKeyUsage, name string) {
+func main() {
 	options := x509.VerifyOptions{
 		Roots:         x509.NewCertPool(),
 		Intermediates: x509.NewCertPool(),
-		KeyUsages:     []x509.ExtKeyUsage{usage},
-		DNSName:       name,
+		KeyUsages:     []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 	}
-	for _, one := range roots {
+	if len(os.Args) > 3 {
+		options.KeyUsages = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
+		options.DNSName = os.Args[3]
+	}
+	for _, one := range read(os.Args[1]) {
 		options.Roots.AddCert(one)
 	}
+	chain := read(os.Args[2])
 	for _, one := range chain[1:] {
 		options.Intermediates.AddCert(one)
 	}
@@ -43,11 +48,5 @@ func verify(chain, roots []*x509.Certificate, usage x509.ExtKeyUsage, name strin
 		fmt.Println(err)
 		os.Exit(1)
 	}
-}
-
-func main() {
-	roots := read(os.Args[1])
-	verify(read(os.Args[2]), roots, x509.ExtKeyUsageClientAuth, "")
-	verify(read(os.Args[3]), roots, x509.ExtKeyUsageServerAuth, os.Args[4])
 	fmt.Println("OK")
 }
