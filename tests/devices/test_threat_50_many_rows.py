@@ -64,6 +64,36 @@ def test_50_each_row_has_its_result_and_the_exit_status_is_3(floor: Any, tmp_pat
     assert run(floor, *ISSUE, "--csr-dir", str(source), "--out", "out.jsonl").returncode == 3
 
 
+def test_50_a_mixed_batch_at_the_command_line(floor: Any, tmp_path: Path) -> None:
+    """Good rows are issued, each bad one is named, by file and by cause."""
+    from tests.devices.test_threat_49_csr_policy import BAD
+
+    expected = {
+        "bad-signature.csr": "csr.signature_wrong",
+        "ca-true.csr": "device.ca",
+        "foreign-ou.csr": "device.ou",
+        "not-a-csr.csr": "pem.none",
+        "rsa-1024.csr": "device.key",
+        "z-duplicate.csr": "device.uuid_taken",
+    }
+    source = tmp_path / "csrs"
+    source.mkdir()
+    kinds = ("signature", "CA:TRUE", "foreign OU", "no CSR", "RSA 1024")
+    for name, kind in zip(expected, kinds, strict=False):
+        (source / name).write_bytes(BAD[kind][1])
+    good = [UUID[:-1] + digit for digit in "23"]
+    for name, uuid in zip(("a.csr", "b.csr", "z-duplicate.csr"), (*good, good[0]), strict=True):
+        (source / name).write_bytes(write_csr(uuid))
+    done = run(floor, *ISSUE, "--csr-dir", str(source), "--out", "out.jsonl")
+    assert done.returncode == 3, done.stderr
+    assert "6 rows were refused; " in done.stderr
+    rows = results(floor)
+    assert {row["source"]: row["code"] for row in rows if row["result"] == "refused"} == expected
+    issued = [json.loads(line) for line in (floor.folder / "out.jsonl").read_text().splitlines()]
+    assert [row["uuid"] for row in issued] == good
+    assert all(row["message"] for row in rows if row["result"] == "refused")
+
+
 def test_a_whole_day_at_the_command_line(floor: Any) -> None:
     done = run(floor, *ISSUE, "--uuid", UUID, "--out", "devices")
     assert done.returncode == 0, done.stderr
