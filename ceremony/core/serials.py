@@ -10,12 +10,13 @@ _COLONS = re.compile(r"[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){0,20}\Z")
 def parse_serial(text: str) -> int:
     """A serial number.
 
-    Only digits are decimal; hex has a letter, colons, or ``0x`` in front.
+    Only digits are decimal; hex has a letter, colons, or ``0x`` in front. Groups may stand
+    apart, as screens and paper show them.
 
     Raises:
         ValueError: neither.
     """
-    text = text.strip()
+    text = "".join(text.split())
     if _DECIMAL.match(text):
         return int(text)
     found = _HEX.match(text)

@@ -92,7 +92,7 @@ class Person:
             return
         seat = re.search(r"Phrase of officer ([AB])", screen)
         if seat:
-            self._fill(f"phrase of {seat[1]}")
+            self.fill(f"phrase of {seat[1]}")
             return
         for beginning, act in self._acts.items():
             if title.startswith(beginning):
@@ -115,24 +115,25 @@ class Person:
         pin = self._papers / "token-pin.txt"
         return {
             "Type back": self._type_words,
-            "Place and purpose": lambda _, __: self._fill("a lab", "to try it", "TRY-1"),
-            "Officer ": lambda _, title: self._fill(f"Person {title[-1]}", "officer", "card"),
+            "Place and purpose": lambda _, __: self.fill("a lab", "to try it", "TRY-1"),
+            "Officer ": lambda _, title: self.fill(f"Person {title[-1]}", "officer", "card"),
             "The others in the room": lambda _, __: self.terminal.keys(*["Enter"] * 4),
             "Bags that are opened": lambda screen, _: self.terminal.keys(
                 *["Enter"] * screen.count("(optional)")
             ),
-            "Where everything goes": lambda screen, _: self._fill(
+            "Where everything goes": lambda screen, _: self.fill(
                 *["-, Person A"] * screen.count("bag number, holder")
             ),
-            "A phrase for": lambda _, title: self._fill(*[f"phrase of {title[-1]}"] * 2),
+            "A phrase for": lambda _, title: self.fill(*[f"phrase of {title[-1]}"] * 2),
             "The time": lambda _, __: self.terminal.keys("1", "Enter"),
-            "The PIN of token": lambda _, __: self._fill(pin.read_text().strip()),
+            "The PIN of token": lambda _, __: self.fill(pin.read_text().strip()),
             "Passphrase of the": self._copy_passphrase,
-            "Type the passphrase": lambda _, title: self._fill(self.passphrases[title.split()[5]]),
+            "Type the passphrase": lambda _, title: self.fill(self.passphrases[title.split()[5]]),
             "Will be signed": lambda _, __: self._decide(),
             "What the platform": lambda _, __: self._decide(),
+            "What the Factory": lambda _, __: self._decide(),
             "Clone the root key": lambda _, __: self._clone(),
-            "Custody of": lambda _, __: self._fill("Person A", "stick 7"),
+            "Custody of": lambda _, __: self.fill("Person A", "stick 7"),
         }
 
     def _clone(self) -> None:
@@ -140,7 +141,8 @@ class Person:
         subprocess.run(shlex.split(procedure), check=True, capture_output=True)
         self.terminal.keys("Enter")
 
-    def _fill(self, *texts: str) -> None:
+    def fill(self, *texts: str) -> None:
+        """Types each text, and Enter behind it."""
         self._typed = True
         for text in texts:
             self.terminal.type(text)
