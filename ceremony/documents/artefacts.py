@@ -157,7 +157,7 @@ def _certificate(
 
 
 def _hex(serial: str) -> str:
-    if not serial.isdecimal():
+    if not (serial.isascii() and serial.isdecimal()):
         return ""
     digits = f"{int(serial):x}"
     return digits if len(digits) % 2 == 0 else "0" + digits

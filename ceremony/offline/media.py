@@ -135,7 +135,7 @@ def disk_below(link: Path, depth: int = _MAX_STACK) -> tuple[Path, bool] | None:
         if found is not None:
             return found[0], True
     disk = device.parent if (device / "partition").exists() else device
-    on_usb = any(re.fullmatch(r"usb\d+", part) for part in disk.parts)
+    on_usb = any(re.fullmatch(r"usb[0-9]+", part) for part in disk.parts)
     is_card = first_line(disk / "device/type") == "SD"
     if not (on_usb or is_card or first_line(disk / "removable") == "1"):
         return None

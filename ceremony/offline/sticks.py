@@ -106,7 +106,7 @@ def _serial(disk: Path) -> str:
         serial = first_line(folder / "serial")
         if serial:
             return show(serial)
-        if re.fullmatch(r"usb\d+", folder.name):
+        if re.fullmatch(r"usb[0-9]+", folder.name):
             break
     return ""
 

@@ -67,12 +67,12 @@ def _power(root: Path) -> CheckRow:
 
 def _battery(supply: Path) -> int | None:
     text = _word(supply / "capacity")
-    return min(int(text), 100) if re.fullmatch(r"\d{1,3}", text) else None
+    return min(int(text), 100) if re.fullmatch(r"[0-9]{1,3}", text) else None
 
 
 def _boot(root: Path) -> CheckRow:
     """Time since boot (proc_uptime(5)); a machine that ran for long has a history."""
-    found = re.match(r"(\d{1,12})(\.\d+)? ", _text(root / "proc/uptime"))
+    found = re.match(r"([0-9]{1,12})(\.[0-9]+)? ", _text(root / "proc/uptime"))
     if found is None:
         return _row(
             _WARN,
@@ -150,7 +150,7 @@ def _keyboards(root: Path) -> list[str]:
                     place = content
                 case "H", "Handlers":
                     handlers = content
-        if "kbd" in handlers.split() and re.search(r"\bevent\d+", handlers):
+        if "kbd" in handlers.split() and re.search(r"\bevent[0-9]+", handlers):
             found.append(f"{show(name) or 'without a name'} ({show(place) or 'no place told'})")
     return found
 

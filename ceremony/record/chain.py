@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
@@ -53,8 +54,8 @@ class Line:
 
 class _Object(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     n: Annotated[int, Meta(ge=0)]
-    prev: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
-    at: Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
+    prev: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
+    at: Annotated[str, Meta(pattern=r"^[0-9]{4}(-[0-9]{2}){2}T[0-9]{2}(:[0-9]{2}){2}Z\Z")]
     step: str
     type: str
     key: str
@@ -142,7 +143,8 @@ def read_line(number: int, raw: bytes) -> Line:
         raise _refuse("record.line", f"line {number + 1} is larger than 1 MiB")
     try:
         found = _DECODER.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+        datetime.fromisoformat(found.at)  # a day and a time that exist
+    except (msgspec.DecodeError, ValueError, RecursionError) as exc:
         raise _refuse("record.line", f"line {number + 1}: {show(str(exc))}") from exc
     line = format_line(
         n=found.n,

@@ -22,8 +22,8 @@ from ceremony.x509.public_keys import (
 )
 
 MAX_BYTES: Final = 64 * 1024
-_UTC_TIME: Final = re.compile(rb"\d{12}Z")
-_GENERALIZED: Final = re.compile(rb"\d{14}Z")
+_UTC_TIME: Final = re.compile(rb"[0-9]{12}Z")
+_GENERALIZED: Final = re.compile(rb"[0-9]{14}Z")
 _HINT: Final = "Check the file with 'openssl x509 -text', and ask its author for a new one."
 
 

@@ -18,6 +18,7 @@ def is_host(name: str) -> bool:
     labels = name.lower().split(".")
     return (
         len(name) <= 253
+        and name.isascii()  # the Kelvin sign is a `k` in lower case
         and all(_LABEL.fullmatch(label) for label in labels)
         and not labels[-1].isdigit()
     )

@@ -57,3 +57,50 @@ def test_no_top_level_entry_stands_without_a_reason() -> None:
     ).stdout
     found = {line.split("/")[0] for line in listed.split() if not line.startswith(".")}
     assert found <= wanted
+
+
+# What a person types may be digits of any script: there more is refused, not less.
+_ANY_SCRIPT = {"ceremony/flow/people.py"}
+
+
+def _patterns(path: Path) -> list[str]:
+    """Regular expressions over text, as they are given to `re` and to msgspec."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if not isinstance(node, ast.Call):
+            continue
+        given = [keyword.value for keyword in node.keywords if keyword.arg == "pattern"]
+        if isinstance(node.func, ast.Attribute) and ast.unparse(node.func.value) == "re":
+            given += node.args[:1]
+            multiline = "M" in ast.unparse(node).rpartition("re.")[2]
+            found += ["(?m)" * multiline + each.value for each in _texts(given)]
+        else:
+            found += [each.value for each in _texts(given)]
+    return found
+
+
+def _texts(nodes: list[ast.expr]) -> list[ast.Constant]:
+    return [each for each in nodes if isinstance(each, ast.Constant) and type(each.value) is str]
+
+
+def test_no_pattern_lets_a_newline_or_digits_of_another_script_through() -> None:
+    loose = [
+        f"{path.relative_to(TOP)}: {pattern}"
+        for path in SOURCES
+        if path.relative_to(TOP).as_posix() not in _ANY_SCRIPT
+        for pattern in _patterns(path)
+        if (pattern.endswith("$") and not pattern.startswith("(?m)"))
+        or re.search(r"\\[dw]", pattern)
+    ]
+    assert loose == []
+
+
+def test_digits_that_become_a_number_are_ascii() -> None:
+    bare = re.compile(r"^(?!.*isascii).*\.(isdigit|isdecimal|isnumeric)\(", re.M)
+    checked = {
+        "ceremony/bundle/documents.py",  # the grammar of JSON has ASCII digits only
+        "ceremony/core/serials.py",  # after a pattern
+        "ceremony/x509/hosts.py",  # after isascii
+    }
+    loose = {path.relative_to(TOP).as_posix() for path in SOURCES if bare.search(path.read_text())}
+    assert loose <= checked
