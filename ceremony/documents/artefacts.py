@@ -6,6 +6,7 @@ from ceremony.core.text import show
 from ceremony.core.times import format_time
 from ceremony.documents.entries import Entries, Entry
 from ceremony.documents.model import Block, Column, Facts, Heading, Paragraph, Print, Table
+from ceremony.documents.possession import medium_row
 from ceremony.errors import VerificationError
 from ceremony.x509.certificate import Certificate
 
@@ -259,6 +260,7 @@ def outgoing(entries: Entries) -> tuple[Block, ...]:
                 rows=(
                     ("Received by", entry.typed("receiver")),
                     ("Stick", entry.typed("medium")),
+                    *medium_row(entry),
                     ("Written", f"{entry.line.at}, {entry.text('path')}"),
                 ),
             )

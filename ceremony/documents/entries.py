@@ -71,6 +71,11 @@ class Entry:
             raise self._refuse(name, "a list of tables")
         return tuple(Entry(line=self.line, data=value) for value in values)
 
+    def table(self, name: str) -> "Entry | None":
+        """A table; None where there is none."""
+        value = self._get(name, dict, "a table")
+        return None if value is None else Entry(line=self.line, data=value)
+
     def flags(self, name: str) -> tuple[tuple[str, bool | None], ...]:
         """A table of names to true, false or nothing."""
         value = self._get(name, dict, "a table") or {}

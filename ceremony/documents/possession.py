@@ -103,8 +103,20 @@ def _proof(entry: Entry) -> Facts:
         caption=f"Backup {show(entry.line.key)}",
         rows=(
             ("On", entry.text("where")),
+            *medium_row(entry),
             ("SHA-256 of the public key", entry.text("spki_sha256")),
             ("Signed", f"{entry.line.at}, line {entry.line.n + 1} of the record"),
             ("Before", entry.names()),
         ),
     )
+
+
+def medium_row(entry: Entry) -> tuple[tuple[str, str], ...]:
+    """Which medium a copy of a key is on, as the system told of it; nothing of a token."""
+    on = entry.table("on")
+    if on is None:
+        return ()
+    if on.text("kind") != "stick":
+        return (("Medium", f"a folder of the laptop: {on.text('path')}"),)
+    serial = on.text("serial") or "not told"
+    return (("Medium", f"{on.text('model')}, serial {serial}, label {on.text('label') or 'none'}"),)

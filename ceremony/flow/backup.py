@@ -6,7 +6,7 @@ each copy is read back from its medium, opened with its passphrase, and signs on
 
 import base64
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -24,8 +24,9 @@ from ceremony.flow.keystores import log_in, note_store
 from ceremony.flow.officers import check_network
 from ceremony.flow.prompts import Acknowledge, EnterText, Facts, Field, Step, Text, Tone
 from ceremony.flow.room import Room
+from ceremony.flow.separation import medium
 from ceremony.flow.sticks import KEYS, pull
-from ceremony.record.chain import sha256_hex
+from ceremony.record.chain import Line, sha256_hex
 
 _CAP = 64 * 1024
 _FOLDER = "check"
@@ -69,12 +70,12 @@ def copies(room: Room, key: Path, certificate: Path, spki: bytes) -> Flow[None]:
         line = room.find("custody", name)
         if line is None:
             files = partial(key_and_certificate, key, certificate)
-            line = yield from hand_over(room, name, files, taken=_taken(room))
+            line = yield from hand_over(room, name, files, others=copies_on_record(room, "custody"))
         if not room.has("backup-check", name):
-            medium = str(line.data["medium"])
-            yield from prove_file(
-                room, Step.EXPORT, Path(str(line.data["path"])) / key.name, spki, name, medium
-            )
+            path = Path(str(line.data["path"])) / key.name
+            on = medium(room, str(path))
+            where = str(line.data["medium"])
+            yield from prove_file(room, Step.EXPORT, path, spki, name, where, on)
         yield from pull(room, Step.EXPORT, KEYS)
 
 
@@ -84,9 +85,20 @@ def copy_name(number: int) -> str:
 
 
 def prove_file(
-    room: Room, step: Step, path: Path, spki: bytes, name: str, medium: str
+    room: Room,
+    step: Step,
+    path: Path,
+    spki: bytes,
+    name: str,
+    where: str,
+    on: Mapping[str, str],
 ) -> Flow[None]:
     """A key file on a medium is read, opened with its passphrase, and signs a challenge.
+
+    Args:
+        name: of the copy: key of the `backup-check` line.
+        where: in words.
+        on: the medium, from `separation.medium`.
 
     Raises:
         MediaError: it cannot be read.
@@ -95,7 +107,7 @@ def prove_file(
     check_network(room, step)
     with private_copy(room, path) as copy, room.services.file_store(copy) as store:
         yield from log_in(room, step, store, "root")
-        _challenge(room, step, store, spki, name, medium)
+        _challenge(room, step, store, spki, name, where, on)
     yield from acknowledge(_proven(room, step, name))
 
 
@@ -116,9 +128,9 @@ def private_copy(room: Room, path: Path) -> Iterator[Path]:
         copy.unlink(missing_ok=True)
 
 
-def _taken(room: Room) -> frozenset[str]:
-    lines = (line for line in room.record.all("custody") if line.key.split("_")[0] == "root")
-    return frozenset(str(Path(str(line.data["path"])).parent.resolve()) for line in lines)
+def copies_on_record(room: Room, kind: str) -> tuple[Line, ...]:
+    """Lines of that type on copies of the root's key file."""
+    return tuple(line for line in room.record.all(kind) if line.key.split("_")[0] == "root")
 
 
 def _backup_token(room: Room, step: Step) -> Flow[Token]:
@@ -152,7 +164,15 @@ def _refuse_root_token(room: Room, store: KeyStore) -> None:
         )
 
 
-def _challenge(room: Room, step: Step, store: KeyStore, spki: bytes, name: str, where: str) -> None:
+def _challenge(
+    room: Room,
+    step: Step,
+    store: KeyStore,
+    spki: bytes,
+    name: str,
+    where: str,
+    on: Mapping[str, str] | None = None,
+) -> None:
     held = store.keys()
     matches = [key for key in held if key.spki == spki]
     if len(matches) != 1:
@@ -166,6 +186,7 @@ def _challenge(room: Room, step: Step, store: KeyStore, spki: bytes, name: str, 
         "backup-check",
         name,
         where=where,
+        on=on,
         spki_sha256=sha256_hex(spki),
         challenge=base64.b64encode(challenge).decode(),
         signature=base64.b64encode(signature).decode(),

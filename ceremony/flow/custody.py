@@ -1,6 +1,6 @@
 """Custody: a key file leaves the room on a stick, with one person."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from ceremony.bundle.media import MAX_PEM_BYTES, read_file
@@ -11,7 +11,8 @@ from ceremony.errors import KeyStoreError, MediaError
 from ceremony.flow.asking import Flow, enter, pick
 from ceremony.flow.prompts import EnterText, Field, PickPath, Step, Text, Working
 from ceremony.flow.room import Room
-from ceremony.flow.sticks import KEYS, keep, refuse_wrong
+from ceremony.flow.separation import keep_apart
+from ceremony.flow.sticks import KEYS, keep, refuse_pulled, refuse_wrong
 from ceremony.record.chain import Line, sha256_hex
 
 
@@ -20,14 +21,14 @@ def hand_over(
     name: str,
     contents: Callable[[], Mapping[str, bytes]],
     *,
-    taken: frozenset[str] = frozenset(),
+    others: Sequence[Line] = (),
 ) -> Flow[Line]:
     """Writes a key and its certificate to a stick, reads them back, and records who has them.
 
     Args:
         name: of the key, or of one of its copies: key of the `custody` line.
         contents: file name to bytes, asked for when they are written.
-        taken: folders that hold other copies already.
+        others: custody of other copies of the same key, which are kept apart from this one.
 
     Raises:
         KeyStoreError: `file.unreadable`, `file.changed`, and what `contents` raises.
@@ -41,24 +42,26 @@ def hand_over(
         path = yield from pick(_stick(room, name, folder, first, problem))
         yield Working(step=Step.EXPORT, title="Writing the stick and reading it back")
         try:
-            refuse_wrong(room, KEYS, path)
-            _refuse_taken(room, path, taken)
+            stick = refuse_wrong(room, KEYS, path)
+            on = yield from keep_apart(room, Step.EXPORT, name, path, others)
             files = dict(contents())
             files["SHA256SUMS"] = format_sums(files)
             intent = _intend(room, name, path, folder, files, values)
+            refuse_pulled(path, stick)
             target = Path(path) / folder
             if not target.exists():
                 write_directory(Path(path), folder, files, private=True)
             read_back(target, files)
+            refuse_pulled(path, stick)
         except MediaError as exc:
             room.refused(Step.EXPORT, exc)
             problem = f"{exc} {exc.hint}"
             continue
         keep(room, Step.EXPORT, KEYS, path)
-        room.append(Step.EXPORT, "done", _key(name), path=intent.data["path"])
-    told = room.need("intent", _key(name)).data
+        room.append(Step.EXPORT, "done", _key(name), path=intent.data["path"], on=on)
+    told, on = room.need("intent", _key(name)).data, room.need("done", _key(name)).data["on"]
     return room.append(
-        Step.EXPORT, "custody", name, path=told["path"], files=told["files"], **values
+        Step.EXPORT, "custody", name, path=told["path"], on=on, files=told["files"], **values
     )
 
 
@@ -147,12 +150,3 @@ def _stick(room: Room, name: str, folder: str, first: str | None, problem: str |
         help="The folder is written completely or not at all, and every byte is read "
         "back from the medium.",
     )
-
-
-def _refuse_taken(room: Room, path: str, taken: frozenset[str]) -> None:
-    if not room.plan.rehearsal and str(Path(path).resolve()) in taken:
-        raise MediaError(
-            "backup.same_medium",
-            "this folder holds another copy of the key already",
-            hint="Plug in another stick: a second copy beside the first is no backup.",
-        )

@@ -14,11 +14,12 @@ from ceremony.core.times import format_time
 from ceremony.errors import VerificationError
 from ceremony.flow.arrival import CAP, prove_words, take
 from ceremony.flow.asking import Flow
-from ceremony.flow.backup import copy_name, prove_file, prove_token
+from ceremony.flow.backup import copies_on_record, copy_name, prove_file, prove_token
 from ceremony.flow.officers import fence
 from ceremony.flow.prompts import Facts, PickPath, Place, Step, Text, Tone
 from ceremony.flow.room import Room
 from ceremony.flow.root import FILE, NAME
+from ceremony.flow.separation import keep_apart
 from ceremony.flow.sticks import KEYS, keep, pull, refuse_wrong
 from ceremony.record.chain import Line
 from ceremony.x509.certificate import Certificate, read_certificate
@@ -138,7 +139,9 @@ def _prove_copy(room: Room, name: str, spki: bytes) -> Flow[None]:
 
     def receive(path: str) -> Flow[None]:
         refuse_wrong(room, KEYS, path)
-        yield from prove_file(room, Step.ROOT, Path(path), spki, name, show(path))
+        proven = copies_on_record(room, "backup-check")
+        on = yield from keep_apart(room, Step.ROOT, name, path, proven)
+        yield from prove_file(room, Step.ROOT, Path(path), spki, name, show(path), on)
         keep(room, Step.ROOT, KEYS, path)
 
     yield from take(room, Step.ROOT, question, receive)

@@ -33,7 +33,7 @@ def refuse_wrong(room: Room, role: str, path: str) -> int:
         MediaError: `media.wrong_stick`.
     """
     stick = room.services.stick(path)
-    mark = _mark(stick, path)
+    mark = mark_of(stick, path)
     for line in room.record.all("stick"):
         if line.key != role and line.data["mark"] == mark and not _planned_together(room, path):
             raise _wrong(_told(stick, path), line.key, role)
@@ -70,19 +70,20 @@ def _file_system(path: str) -> int:
 def keep(room: Room, step: Step, role: str, path: str) -> None:
     """Records what the stick of that name is, once it has served."""
     stick = room.services.stick(path)
-    mark, last = _mark(stick, path), room.find("stick", role)
+    mark, last = mark_of(stick, path), room.find("stick", role)
     if room.record.closed or (last is not None and last.data["mark"] == mark):
         return
-    room.append(step, "stick", role, mark=mark, path=show(path), **_described(stick))
+    room.append(step, "stick", role, mark=mark, path=show(path), **described(stick))
 
 
 def holds(room: Room, role: str, path: str) -> bool:
     """Whether the stick at `path` is the one that the record knows by that name."""
     last = room.find("stick", role)
-    return last is not None and last.data["mark"] == _mark(room.services.stick(path), path)
+    return last is not None and last.data["mark"] == mark_of(room.services.stick(path), path)
 
 
-def _described(stick: Stick | None) -> dict[str, str]:
+def described(stick: Stick | None) -> dict[str, str]:
+    """A stick for the record; None: a folder of the laptop."""
     if stick is None:
         return {"kind": "folder"}
     lacks = ", ".join(stick.lacks)
@@ -97,7 +98,7 @@ def _described(stick: Stick | None) -> dict[str, str]:
     }
 
 
-def _mark(stick: Stick | None, path: str) -> str:
+def mark_of(stick: Stick | None, path: str) -> str:
     """What tells it from others: its serial, else all that is known of it."""
     if stick is None:
         return f"folder {show(str(Path(path).absolute()))}"
@@ -146,7 +147,7 @@ def pull(room: Room, step: Step, role: str) -> Flow[None]:
             yield from _stays(room, step, role)
             break
         stick = room.services.stick(path)
-        if unmounted or stick is None or _mark(stick, path) != mark:
+        if unmounted or stick is None or mark_of(stick, path) != mark:
             break
         problem = f"{stick.name} is still mounted at {path}."
     room.append(step, "pulled", mark, role=role, stays=answer == "stays")

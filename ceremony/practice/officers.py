@@ -70,6 +70,7 @@ _TEXTS: Mapping[str, Mapping[str, str]] = {
     },
     "findings.acknowledge": {"why": "expected in a rehearsal"},
     "preflight.note": {"why": "a rehearsal", "by": "Ada Practice"},
+    "backup.same_disk": {"why": "two practice folders", "by": "Ada Practice"},
     "export.custody": {"receiver": "Ada Practice", "medium": "practice folder"},
 }
 

@@ -234,7 +234,7 @@ def test_each_copy_is_opened_from_its_own_medium(tmp_path: Path) -> None:
         assert run(room, same) is Outcome.CLOSED
         checked = [line.key for line in room.record.all("backup-check")]
     assert checked == ["root", "root_2"]
-    assert "holds another copy" in same.problems[0]
+    assert "the copy 'root' is on this medium already" in same.problems[0]
     for stick in sticks:
         assert list(stick.glob("*/root-ca.key"))
     assert not list((table.directory / "check").iterdir())
@@ -282,7 +282,7 @@ def test_the_file_check_asks_the_store_it_was_given(tmp_path: Path) -> None:
         _, other = key_pair(tmp_path, "other")
         with pytest.raises(KeyStoreError) as caught:
             drive(
-                backup.prove_file(room, Step.EXPORT, copy, other, "x", "stick"),
+                backup.prove_file(room, Step.EXPORT, copy, other, "x", "stick", {}),
                 table.officers(),
                 room,
             )

@@ -1,5 +1,6 @@
 """The restore drill: a backup that works is proven without the root's own key store."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,16 @@ from ceremony.config import Token
 from ceremony.core.secret import Secret
 from ceremony.errors import CeremonyError, PlanError
 from ceremony.flow.driver import Outcome, run
-from ceremony.flow.prompts import Answer, AnyPrompt, Command, Frame, Picked, PickPath, Working
+from ceremony.flow.prompts import (
+    Answer,
+    AnyPrompt,
+    Chosen,
+    Command,
+    Frame,
+    Picked,
+    PickPath,
+    Working,
+)
 from ceremony.keys.token import open_token
 from ceremony.offline import store
 from ceremony.practice.softhsm import create_token
@@ -21,13 +31,14 @@ from ceremony.x509.certificate import read_certificate
 from tests.documents.acts import unscripted
 from tests.flow.table import Table, plan_text
 from tests.flow.test_backup import PIN, copies_table, import_key, key_pair, tokens_plan
+from tests.flow.test_sticks import ONE
 
 
 class Drillers:
     """Scripted officers of a drill, who choose these paths."""
 
     def __init__(self, table: Table, paths: dict[str, list[Path]]) -> None:
-        self.officers = table.officers()
+        self.officers, self.sticks = table.officers(), table.services.sticks
         self.paths = paths
         self.problems: list[str] = []
 
@@ -41,6 +52,9 @@ class Drillers:
             if self.paths.get(prompt.key):
                 return Picked(path=str(self.paths[prompt.key].pop(0)))
             return Picked(path=prompt.candidates[0].path)
+        if prompt.key == "stick.pull":
+            self.sticks.pop(str(prompt.command).removeprefix("umount "))
+            return Chosen(value="pulled")
         return self.officers.ask(prompt, frame)
 
 
@@ -85,6 +99,57 @@ def test_both_copies_of_a_key_file_are_opened_again(tmp_path: Path) -> None:
     (evidence,) = (table.media / "evidence").glob("*evidence-check-backup*")
     checks = {check.code: check.outcome.value for check in check_evidence(read_directory(evidence))}
     assert "failed" not in checks.values()
+
+
+def made_on(table: Table, sticks: list[Path]) -> tuple[list[Path], Path]:
+    """Two copies of the root's key, on these; the copies, and the root certificate."""
+    for stick in sticks:
+        stick.mkdir()
+    room = table.sit_down()
+    with room.record:
+        paths = {"export.custody.path": [table.media / "custody", *sticks]}
+        assert run(room, Drillers(table, paths)) is Outcome.CLOSED
+        doubted = [line.data["what"] for line in room.record.all("exception")]
+    assert any("'root' and 'root_2' of the root key are on one file system" in d for d in doubted)
+    certificate = next(table.upload.glob("factory_ca.pem"))
+    table.papers.words["root.words"] = read_certificate(certificate.read_bytes(), "r").fingerprint
+    return [next(stick.glob("*/root-ca.key")) for stick in sticks], certificate
+
+
+def test_a_copy_counts_once_and_folders_on_one_disk_are_an_exception(tmp_path: Path) -> None:
+    table = copies_table(tmp_path / "media", 2)
+    copies, certificate = made_on(table, [tmp_path / "one", tmp_path / "two"])
+    chosen = {"drill.root": [certificate], "drill.copy": [copies[0], copies[0], copies[1]]}
+    drillers = Drillers(table, chosen)
+    lines = drill(table, without_local_ca(table.plan_file.raw.decode()), drillers)
+    (problem,) = drillers.problems
+    assert "[backup.same_medium]" in problem
+    (doubt,) = [line.data for line in lines if line.type == "exception"]
+    assert "on one file system" in doubt["what"]
+    assert (doubt["why"], doubt["by"]) == ("two practice folders", ["Ada Practice"])
+
+
+def test_two_copies_on_one_stick_are_refused_by_its_serial_number(tmp_path: Path) -> None:
+    table = copies_table(tmp_path / "media", 2)
+    copies, certificate = made_on(table, [tmp_path / "one", tmp_path / "two"])
+    other = tmp_path / "port" / "root-ca.key"
+    other.parent.mkdir()
+    other.write_bytes(copies[1].read_bytes())
+    table.services.sticks = {
+        str(copies[0]): ONE,
+        str(copies[1]): replace(ONE, device="8:33"),  # the same stick, plugged in again
+        str(other): replace(ONE, serial="SER-2"),
+    }
+    chosen = {"drill.root": [certificate], "drill.copy": [*copies, other]}
+    drillers = Drillers(table, chosen)
+    lines = drill(table, without_local_ca(table.plan_file.raw.decode()), drillers)
+    assert "the copy 'root' is on this medium already" in drillers.problems[0]
+    proven = [line.data["on"]["serial"] for line in lines if line.type == "backup-check"]
+    assert proven == ["SER-1", "SER-2"]
+    (evidence,) = (table.media / "evidence").glob("*evidence-check-backup*")
+    report = (evidence / "report.txt").read_text()
+    assert "Acme Stick, serial SER-1" in report
+    assert "Acme Stick, serial SER-2" in report
 
 
 @pytest.mark.parametrize("same", [True, False])
