@@ -199,17 +199,18 @@ class _Run:
                     f"{show(known[-1].source, 500)}",
                     hint="Give the same options again to go on with it, or another --out.",
                 )
-            if GrowingFile(order.out).there:
-                raise MediaError(
-                    "devices.out_exists",
-                    f"{show(str(order.out))} is there already, and no batch of this CA",
-                    hint="Give another --out; nothing is overwritten.",
-                )
+            for path in (order.out, self._results_path(None)):
+                if GrowingFile(path).there:
+                    raise MediaError(
+                        "devices.out_exists",
+                        f"{show(str(path))} is there already, and not of this batch",
+                        hint="Give another --out; nothing is overwritten.",
+                    )
         return self._ledger.begin(str(order.out), order.words, format_time(self._at))
 
-    def _results_path(self, batch: Batch) -> Path:
+    def _results_path(self, batch: Batch | None) -> Path:
         out = self._order.out
-        if self._order.form is Form.FOLDERS:
+        if self._order.form is Form.FOLDERS and batch is not None:
             return out / f"results-{batch.id}.jsonl"
         return out.with_name(f"{out.stem}.results.jsonl")
 
@@ -227,25 +228,43 @@ class _Run:
         new = batch.pending is None and batch.done.lines == 0
         if self._order.form is Form.FOLDERS:
             self._folders = Folders(self._order.out, self._rendering)
+            self._require_known(self._results, batch.last.results_length)
             if self._results.complete:
                 return self._ledger.adopt(batch)
             self._results.open(new=new or not self._results.there)
             if batch.pending is not None:
                 self._folders.remove(self._ledger.pending_uuids(batch))
-            progress = self._ledger.drop(batch)
-        else:
-            self._output = GrowingFile(self._order.out)
-            if self._output.complete:
-                if not self._results.complete:
-                    self._results.open(new=False)
-                return self._ledger.adopt(batch)
-            self._output.open(new=new or not self._output.there)
-            self._results.open(new=new or not self._results.there)
-            whole = batch.pending is not None and self._digest(batch) == batch.pending.digest
-            progress = self._ledger.adopt(batch) if whole else self._ledger.drop(batch)
-            self._output.cut(progress.length)
-        self._results.cut(progress.results_length)
-        return progress
+            self._results.cut(batch.done.results_length)
+            return self._ledger.drop(batch)
+        self._output = GrowingFile(self._order.out)
+        end = len(TAR_END) if self._order.form is Form.TAR else 0
+        self._require_known(self._output, batch.last.length + end)
+        self._require_known(self._results, batch.last.results_length)
+        if self._output.complete:
+            if not self._results.complete:
+                self._results.open(new=False)
+            return self._ledger.adopt(batch)
+        self._output.open(new=new or not self._output.there)
+        self._results.open(new=new or not self._results.there)
+        if batch.pending is not None and self._digest(batch) == batch.pending.digest:
+            self._output.cut(batch.pending.length)
+            self._results.cut(batch.pending.results_length)
+            return self._ledger.adopt(batch)
+        # What is cut off is forgotten after that, never before.
+        self._output.cut(batch.done.length)
+        self._results.cut(batch.done.results_length)
+        return self._ledger.drop(batch)
+
+    @staticmethod
+    def _require_known(file: GrowingFile, length: int) -> None:
+        """Refuses a ledger that was put back from before; nothing is cut off for it."""
+        if file.size > length:
+            raise MediaError(
+                "devices.output_long",
+                f"{show(str(file.path))} has {file.size} bytes, and the ledger knows {length}:"
+                " this ledger is older than the output",
+                hint="Find the newest ledger of this CA; issue nothing with this one.",
+            )
 
     def _digest(self, batch: Batch) -> str:
         """What stands in the files where the pending step should be."""

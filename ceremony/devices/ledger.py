@@ -5,6 +5,7 @@ whatever a cut of power leaves, no certificate exists that the ledger does not k
 """
 
 import os
+import re
 import sqlite3
 import stat
 from collections.abc import Iterator, Sequence
@@ -31,6 +32,9 @@ CREATE TABLE devices (
 """
 _INSERT: Final = "INSERT OR IGNORE INTO devices VALUES (?, ?, ?, ?, ?, ?)"
 _COLUMNS: Final = "uuid, serial, key_sha256, not_after, out, line"
+_BEGINNING: Final = re.compile(r"[0-9a-f][0-9a-f-]{7,63}")
+_DECIMAL: Final = re.compile(r"[0-9]{1,48}")
+_FEW: Final = 100
 _CACHE_KIB: Final = 20 * 1024
 # Each row dirties a page of each unique index, at random: they are rarely copied back
 # from the log, and rows stay out of the indexes (measured: half the time).
@@ -56,6 +60,11 @@ class Batch:
     ended: str | None
     done: Progress
     pending: Progress | None
+
+    @property
+    def last(self) -> Progress:
+        """The most that can be in the output."""
+        return self.pending or self.done
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,19 +223,18 @@ class Ledger:
                 yield _device(row)
 
     def find(self, text: str) -> tuple[Device, ...]:
-        """By uuid, serial (decimal or hex) or key fingerprint (hex)."""
-        plain = text.strip().lower().replace(":", "").replace(" ", "")
-        serials = {plain.zfill(40)}
-        if plain.isascii() and plain.isdecimal():
-            serials.add(f"{int(plain):040x}" if len(plain) < 60 else "")
+        """By serial in decimal, or by what uuid, serial (hex) or key (hex) begin with."""
+        plain = text.strip().lower().replace(":", "").replace(" ", "").removeprefix("0x")
+        serial = f"{int(plain):040x}" if _DECIMAL.fullmatch(plain) else ""
+        begin = plain if _BEGINNING.fullmatch(plain) else serial
         query = (
             f"SELECT {_COLUMNS} FROM devices JOIN batches ON batches.id = batch"  # noqa: S608
-            " WHERE uuid = ? OR key_sha256 = ? OR serial IN (?, ?) ORDER BY uuid"
+            " WHERE uuid BETWEEN ?1 AND ?2 OR key_sha256 BETWEEN ?1 AND ?2"
+            f" OR serial BETWEEN ?1 AND ?2 OR serial IN (?3, ?4) ORDER BY uuid LIMIT {_FEW}"
         )
-        first, *rest = serials
         with self._refusals():
             found = self._db.execute(
-                query, (text.strip().lower(), plain, first, rest[0] if rest else first)
+                query, (begin or "g", f"{begin}g", serial, plain.zfill(40))
             ).fetchall()
         return tuple(_device(row) for row in found)
 

@@ -10,6 +10,7 @@ import errno
 import fcntl
 import hashlib
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -50,12 +51,29 @@ class GrowingFile:
         """Whether it has its own name."""
         return os.path.lexists(self._path)
 
+    @property
+    def path(self) -> Path:
+        """Where it is: under its own name once it is complete."""
+        return self._path if self.complete else self._partial
+
+    @property
+    def size(self) -> int:
+        """In bytes; 0 while it is not there, or no file."""
+        try:
+            found = os.lstat(self.path)
+        except FileNotFoundError:
+            return 0
+        return found.st_size if stat.S_ISREG(found.st_mode) else 0
+
     def open(self, *, new: bool) -> None:
         """Opens or makes the partial file, and locks it."""
         flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | (os.O_CREAT if new else 0)
         with refusals(self._partial):
             self._handle = os.open(self._partial, flags, 0o600)
-            os.fchmod(self._handle, 0o600)
+            found = os.fstat(self._handle)
+            if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
+                raise _foreign(self._partial, "is no file, or one that has another name too")
+            _require_mine(self._partial, found)
             try:
                 fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as exc:
@@ -142,6 +160,7 @@ class Folders:
         self._rendering = rendering
         with refusals(path):
             path.mkdir(mode=0o700, exist_ok=True)
+            _require_mine(path, path.stat())
 
     def taken(self, uuid: str) -> bool:
         """Whether there is something of that name."""
@@ -180,6 +199,20 @@ class Folders:
                 raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
         finally:
             os.close(handle)
+
+
+def _require_mine(path: Path, found: os.stat_result) -> None:
+    """Private keys go there."""
+    if found.st_uid != os.geteuid() or found.st_mode & 0o022:
+        raise _foreign(path, "belongs to somebody else, or others can write to it")
+
+
+def _foreign(path: Path, why: str) -> MediaError:
+    return MediaError(
+        "devices.out_foreign",
+        f"{show(str(path))} {why}",
+        hint="Give an --out of your own that nobody else can write to.",
+    )
 
 
 def sync_folder(path: Path) -> None:

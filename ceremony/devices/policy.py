@@ -77,7 +77,11 @@ def check_uuid(text: str) -> str:
         VerificationError: `device.uuid`.
     """
     if not _UUID.fullmatch(text):
-        raise _refuse("uuid", f"'{show(text, 80)}' is no uuid in lower case with hyphens")
+        raise VerificationError(
+            "device.uuid",
+            f"'{show(text, 80)}' is no uuid in lower case with hyphens",
+            hint="Write it as in 9b2f3c1e-0000-4000-8000-000000000001.",
+        )
     return text
 
 

@@ -205,7 +205,8 @@ def _tell(summary: Summary, ledger: Path, *, as_json: bool) -> None:
             err=True,
         )
     if summary.refused:
-        click.echo(f"{summary.refused} rows were refused; {summary.results} says why", err=True)
+        many = "1 row was" if summary.refused == 1 else f"{summary.refused} rows were"
+        click.echo(f"{many} refused; {summary.results} says why", err=True)
     if as_json:
         document = {
             "schema": SCHEMA,
@@ -247,7 +248,11 @@ def list_command(ca: Path | None, ledger: Path | None, out: Path | None, as_json
 @click.argument("text")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 def find_command(ca: Path | None, ledger: Path | None, text: str, as_json: bool) -> None:
-    """The certificate with this uuid, serial (decimal or hex) or key fingerprint (hex)."""
+    """Certificates by uuid, serial number or SHA-256 of the key.
+
+    Eight characters of the beginning are enough, but for a serial in decimal. At most
+    a hundred are shown.
+    """
     with Ledger(_ledger_path(ca, ledger), ca_sha256=None) as opened:
         found = opened.find(text)
     _write(iter(found), as_json=as_json)
@@ -255,7 +260,7 @@ def find_command(ca: Path | None, ledger: Path | None, text: str, as_json: bool)
         raise VerificationError(
             "devices.not_found",
             f"the ledger knows no '{show(text, 100)}'",
-            hint="Give a whole uuid, serial or SHA-256 of the public key; or another --ledger.",
+            hint="Give eight characters or more of uuid, serial or key; or another --ledger.",
         )
 
 

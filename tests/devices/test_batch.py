@@ -259,7 +259,14 @@ def test_the_ledger_finds_a_device_by_all_its_names(floor: Any) -> None:
             (found,) = ledger.find(text)
             assert found.uuid == row["uuid"]
             assert found.line == 2
-        assert ledger.find("nothing") == ()
+            if text != row["serial"]:
+                assert ledger.find(text[:12]) == (found,)
+                assert ledger.find(text[:12].upper()) == (found,)
+                assert ledger.find(text[:7]) == ()
+        assert ledger.find(f"0x{row['serial_hex']}") == (found,)
+        assert ledger.find(f"0x{row['serial_hex'].lstrip('0')}") == (found,)
+        for text in ("nothing", "", "%", "_" * 8, "9b2f*", "0" * 8, "1' OR 1=1", "9" * 4000):
+            assert ledger.find(text) == ()
 
 
 def test_a_ledger_serves_one_ca_only(floor: Any, new_floor: Any) -> None:

@@ -57,7 +57,7 @@ def test_50_each_row_has_its_result_and_the_exit_status_is_3(floor: Any, tmp_pat
     assert done.returncode == 3, done.stderr
     told = json.loads(done.stdout)
     assert (told["issued"], told["refused"]) == (1, 1)
-    assert "1 rows were refused" in done.stderr
+    assert "1 row was refused" in done.stderr
     rows = results(floor)
     assert [row["result"] for row in rows] == ["refused", "issued"]
     assert "\x1b" not in rows[0]["source"] + done.stderr
