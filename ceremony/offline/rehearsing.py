@@ -60,6 +60,9 @@ def command(
     arguments += ["--plain"] if plain else []
     for name, value in (("--kind", kind), ("--key-store", key_store), ("--keep", keep)):
         arguments += [name, str(value)] if value is not None else []
+    if serve:
+        # In this process: whoever ends it ends the servers.
+        os.execve(sys.executable, arguments, os.environ)  # noqa: S606 - no shell
     process = subprocess.Popen(arguments, env=dict(os.environ))
     while True:
         try:

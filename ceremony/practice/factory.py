@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Self, TypeVar
 
+from ceremony.errors import PlanError
 from ceremony.practice.api import ApiServer
 from ceremony.practice.api_tls import api_context
 from ceremony.practice.authority import Authority, User
@@ -77,12 +78,19 @@ class PracticeFactory:
         """Listens; the ports are known afterwards.
 
         Raises:
-            OSError: the port is taken.
+            PlanError: `practice.port_taken`.
         """
         login = Login(self.store, self.token)
-        self._api = ApiServer(
-            self._port, self._context, self.authority, self.devices, login, self.faults
-        )
+        try:
+            self._api = ApiServer(
+                self._port, self._context, self.authority, self.devices, login, self.faults
+            )
+        except OSError as exc:
+            raise PlanError(
+                "practice.port_taken",
+                f"port {self._port}, where the practice Factory was before, is taken",
+                hint="End what listens there: --serve, or a rehearsal in the same folder.",
+            ) from exc
         self._gateway = Gateway(self.store, self.authority, self.devices)
         self._api.start()
         self._gateway.start()

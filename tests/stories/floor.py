@@ -1,7 +1,5 @@
 """The factory floor: a rehearsal that was kept, its practice Factory, and devices of it."""
 
-import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -80,7 +78,7 @@ class Place:
         """`ceremony rehearse --serve`, until the block ends."""
         command = [sys.executable, "-m", "ceremony", "rehearse", "--serve", "--keep"]
         with subprocess.Popen(
-            [*command, str(self.kept)], stdout=subprocess.PIPE, text=True, start_new_session=True
+            [*command, str(self.kept)], stdout=subprocess.PIPE, text=True
         ) as process:
             assert process.stdout is not None
             for line in process.stdout:
@@ -90,5 +88,5 @@ class Place:
             try:
                 yield
             finally:
-                os.killpg(process.pid, signal.SIGINT)
+                process.terminate()
                 assert process.wait(10) == 0

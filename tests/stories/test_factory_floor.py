@@ -9,6 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+import urllib3
+
 from tests.stories.floor import Place
 
 FAULTS: tuple[dict[str, Any], ...] = (
@@ -143,6 +146,18 @@ def test_a_device_gets_its_certificate_from_the_registration_service(place: Plac
         assert seen.returncode == 0, seen.stderr
         gateway = place.lines["gateway"].partition(" at ")[0]
         assert f'server = "https://{gateway}:8443"' in (device / "sota.toml").read_text()
+
+
+def test_a_practice_factory_is_served_once_and_ends_with_whoever_began(place: Place) -> None:
+    with place.serving():
+        command = [sys.executable, "-m", "ceremony", "rehearse", "--serve", "--keep"]
+        again = subprocess.run(
+            [*command, str(place.kept)], capture_output=True, text=True, check=False
+        )
+        assert again.returncode == 2
+        assert "practice.port_taken" in again.stderr
+    with pytest.raises(urllib3.exceptions.HTTPError), urllib3.PoolManager() as pool:
+        pool.request("GET", place.lines["api"], retries=False)
 
 
 def test_what_was_not_kept_cannot_be_served(tmp_path: Path) -> None:
