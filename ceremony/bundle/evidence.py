@@ -181,6 +181,16 @@ def _head(case: _Case) -> str:
     return "complete: the head is as expected"
 
 
+def _before(case: _Case) -> str:
+    before = case.lines[0].data.get("previous_head")
+    if before is None:
+        return "it names no ceremony before it: the first on its laptop"
+    raise UncheckedError(
+        f"the ceremony before it ended with the head {show(str(before))}: verify its record with "
+        "--expect, or the state folder"
+    )
+
+
 def _sums(case: _Case) -> str:
     verify_sums(case.files)
     return f"all {len(case.files) - 1} files are listed and have their SHA-256"
@@ -294,6 +304,7 @@ _RECORD_CHECKS: Final[_Rows] = (
     ("record.export", _export),
     ("record.fences", lambda case: check_two_people(case.lines)),
     ("record.head", _head),
+    ("record.before", _before),
 )
 _EVIDENCE_CHECKS: Final[_Rows] = (
     ("media.private_key", lambda case: no_private_key(case.files)),

@@ -12,6 +12,7 @@ from typing import Final
 from ceremony.bundle.checking import Check, check_request_files, check_upload_files
 from ceremony.bundle.contents import MANIFEST, PAYLOAD, ROOT
 from ceremony.bundle.evidence import RECORD, check_ceremony, check_evidence, check_record
+from ceremony.bundle.lineage import check_years, latest
 from ceremony.bundle.media import (
     MAX_PEM_BYTES,
     MAX_RECORD_BYTES,
@@ -50,6 +51,7 @@ class Subject(StrEnum):
     EVIDENCE = "evidence"
     RECORD = "record"
     CEREMONY = "ceremony directory"
+    STATE = "state folder"
     CERTIFICATE = "certificate"
 
 
@@ -84,6 +86,8 @@ def inspect(
         return _inspect_file(path, expect, at)
     if os.path.lexists(path / RECORD) and not os.path.lexists(path / SUMS):
         return _inspect_ceremony(path, expect)
+    if any(path.glob(f"*/{RECORD}")) and not os.path.lexists(path / SUMS):
+        return _inspect_state(path, expect)
     files = read_directory(path)
     found = _of_sums(files)
     if RECORD in files:
@@ -145,6 +149,18 @@ def _inspect_ceremony(path: Path, expect: Fingerprint | None) -> Inspection:
         subject=Subject.CEREMONY,
         fingerprint=_head(files[RECORD]),
         checks=check_ceremony(files, request, expect),
+    )
+
+
+def _inspect_state(path: Path, expect: Fingerprint | None) -> Inspection:
+    records = {
+        record.parent.name: whole_lines(read_file(record, MAX_RECORD_BYTES))
+        for record in sorted(path.glob(f"*/{RECORD}"))
+    }
+    return Inspection(
+        subject=Subject.STATE,
+        fingerprint=_head(latest(records)),
+        checks=check_years(records, expect),
     )
 
 

@@ -20,6 +20,7 @@ from ceremony.offline.clock import SystemClock
 from ceremony.offline.environment import default_state
 from ceremony.offline.inventory import FoundModule, found_modules, listing_tokens
 from ceremony.offline.preflight import machine_rows, preflight
+from ceremony.offline.store import history_row
 
 SCHEMA = "ceremony-doctor/1"
 _TIMEOUT_S = 20
@@ -64,9 +65,12 @@ def look(plan: Plan | None, state: Path) -> dict[str, Any]:
 
 def _rows(plan: Plan | None, state: Path) -> tuple[CheckRow, ...]:
     now = SystemClock().now()
-    if plan is None:
-        return machine_rows(allowed=(), state=state, removed=cli.REMOVED, now=now)
-    return preflight(plan, state=state, removed=cli.REMOVED, tokens=_list, now=now)
+    rows = (
+        machine_rows(allowed=(), state=state, removed=cli.REMOVED, now=now)
+        if plan is None
+        else preflight(plan, state=state, removed=cli.REMOVED, tokens=_list, now=now)
+    )
+    return (*rows, history_row(state))
 
 
 def _list(token: Token) -> tuple[StoreInfo, ...]:

@@ -8,6 +8,7 @@ import click
 from ceremony.command_line import Command
 from ceremony.offline.environment import state_folder
 from ceremony.offline.store import Held, ceremonies
+from ceremony.record.years import Year, years
 
 
 @click.command(name="history", cls=Command)
@@ -17,7 +18,9 @@ from ceremony.offline.store import Held, ceremonies
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 def command(directory: Path | None, as_json: bool) -> None:
     """Every ceremony of the state folder, oldest first."""
-    rows = [_row(held) for held in ceremonies(state_folder(directory))]
+    found = ceremonies(state_folder(directory))
+    hanging = years({held.directory.name: held.lines for held in found})
+    rows = [_row(held, hanging[held.directory.name]) for held in found]
     if as_json:
         click.echo(json.dumps({"schema": "ceremony-history/1", "ceremonies": rows}, indent=2))
         return
@@ -30,10 +33,19 @@ def command(directory: Path | None, as_json: bool) -> None:
             click.echo(f"  cannot be read: {row['problem']}")
         else:
             click.echo(f"  head {row['head']}  exceptions {row['exceptions']}")
-            click.echo(f"  after {row['previous_head'] or 'none on this laptop'}")
+            click.echo(
+                f"  {_AFTER[str(row['link'])]} {row['follows'] or row['previous_head'] or ''}"
+            )
 
 
-def _row(held: Held) -> dict[str, object]:
+_AFTER = {
+    "first": "after none on this laptop",
+    "follows": "after",
+    "broken": "BROKEN: the record before it is not here, or was replaced; its head was",
+}
+
+
+def _row(held: Held, year: Year) -> dict[str, object]:
     row: dict[str, object] = {
         "ceremony_id": held.directory.name,
         "finished": held.finished,
@@ -46,7 +58,9 @@ def _row(held: Held) -> dict[str, object]:
         "step": "",
         "exceptions": 0,
         "head": "",
-        "previous_head": None,
+        "previous_head": year.before,
+        "link": year.link.value,
+        "follows": year.follows,
     }
     if held.lines:
         first, last = held.lines[0], held.lines[-1]
@@ -59,6 +73,5 @@ def _row(held: Held) -> dict[str, object]:
             "step": last.step,
             "exceptions": sum(line.type == "exception" for line in held.lines),
             "head": last.fingerprint.hex,
-            "previous_head": first.data["previous_head"],
         }
     return row

@@ -13,12 +13,13 @@ from ceremony.config import MAX_PLAN_BYTES, PlanFile, parse
 from ceremony.core.text import show
 from ceremony.errors import CeremonyError, MediaError, PlanError, StoppedError
 from ceremony.flow.closing import FINISHED
-from ceremony.flow.prompts import Step
+from ceremony.flow.prompts import CheckRow, CheckStatus, Step
 from ceremony.flow.room import Room, Services
 from ceremony.offline.environment import check_folder
 from ceremony.record.chain import SCHEMA, Line, read_lines, whole_lines
 from ceremony.record.journal import LOCK, PARTIAL, Record, lock_directory
 from ceremony.record.journal import NAME as RECORD
+from ceremony.record.years import Link, years
 
 PLAN = "plan.toml"
 MODULES = "modules-lock"
@@ -138,7 +139,8 @@ def begin(state: Path, plan_file: PlanFile, services: Services) -> Room:
     plan = plan_file.plan
     suffix = services.randbytes(2).hex()
     ceremony_id = f"{plan.kind.value}-{services.clock.now():%Y%m%d}-{suffix}"
-    before = [h for h in ceremonies(state) if h.finished and _factory(h) == plan.factory]
+    held = [h for h in ceremonies(state) if h.finished and _factory(h) == plan.factory]
+    before = sorted(held, key=lambda h: h.lines[-1].at)  # in the order in which they ended
     directory = state / ceremony_id
     make_folder(state, ceremony_id)
     write_file(directory, PLAN, plan_file.raw, private=True)
@@ -222,4 +224,20 @@ def _plan_error(directory: Path) -> MediaError:
         "state.plan",
         f"{show(str(directory / PLAN))} is missing, or not the plan on record",
         hint="Restore the ceremony's folder from a copy.",
+    )
+
+
+def history_row(state: Path) -> CheckRow:
+    """Whether each ceremony of the folder names the record of one that is here, for preflight."""
+    held = ceremonies(state) if state.is_dir() else ()
+    found = years({one.directory.name: one.lines for one in held})
+    broken = [name for name, year in found.items() if year.link is Link.BROKEN]
+    if not broken:
+        told = f"{len(held)} records here, each names the one before it, if there was one"
+        return CheckRow(status=CheckStatus.PASS, code="history.link", sentence=told)
+    return CheckRow(
+        status=CheckStatus.WARN,
+        code="history.broken",
+        sentence=f"the record before that of {show(broken[0])} is not here, or was replaced",
+        hint="Run `ceremony verify` on the state folder; compare heads with the paper.",
     )

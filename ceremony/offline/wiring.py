@@ -17,6 +17,7 @@ from ceremony.offline import media
 from ceremony.offline.clock import SystemClock
 from ceremony.offline.preflight import network_up, preflight, tool_sha256
 from ceremony.offline.sticks import stick_at
+from ceremony.offline.store import history_row
 from ceremony.offline.surroundings import devices, new_devices
 from ceremony.offline.udisks import Udisks
 from ceremony.x509.certificate import read_certificate
@@ -123,7 +124,7 @@ class RealServices:
         from ceremony.keys.token import list_tokens
 
         timeout_s = plan.limits.token_timeout_s
-        return preflight(
+        rows = preflight(
             plan,
             state=directory,
             removed=self._removed,
@@ -131,6 +132,7 @@ class RealServices:
             now=self.clock.now(),
             before=self._devices,
         )
+        return (*rows, history_row(directory.parent))
 
     def network_up(self, plan: Plan) -> str | None:
         """Why this laptop counts as connected."""

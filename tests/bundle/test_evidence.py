@@ -208,12 +208,14 @@ def test_every_kind_of_path_is_recognised(world, tmp_path: Path, make, kind: Sub
         Subject.UPLOAD: world.upload,
         Subject.EVIDENCE: evidence_of(world),
         Subject.CEREMONY: {"record.jsonl": evidence_of(world)["record.jsonl"]},
+        Subject.STATE: {"record.jsonl": evidence_of(world)["record.jsonl"]},
         Subject.RECORD: {"record.jsonl": evidence_of(world)["record.jsonl"]},
         Subject.CERTIFICATE: {"x.pem": world.upload["tls.pem"]},
     }
     path = write_directory(tmp_path, "x", files[kind])
     if kind in {Subject.RECORD, Subject.CERTIFICATE}:
         (path,) = path.iterdir()
+    path = tmp_path if kind is Subject.STATE else path
     found = inspect(path, expect=None, at=make.begin)
     assert (found.subject, codes(found.checks)) == (kind, set())
     again = inspect(path, expect=found.fingerprint, at=make.begin)

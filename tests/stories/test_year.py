@@ -1,6 +1,7 @@
 """A Factory's year: every later kind over one practice Factory, in order."""
 
 import json
+import shutil
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ import pytest
 
 from ceremony.config import load
 from ceremony.kinds import Kind, facts_of
-from ceremony.record.chain import verify_chain
+from ceremony.record.chain import Line, format_line, verify_chain
 from tests.documents.acts import unscripted
 from tests.stories.conftest import Run, run
 
@@ -131,6 +132,43 @@ def test_every_ceremony_names_the_head_of_the_one_before(year: Year) -> None:
         before = lines[-1].fingerprint.hex
     shown = json.loads(run("ceremony", "history", "--dir", year.directory / "state", "--json").out)
     assert [row["kind"] for row in shown["ceremonies"]] == list(year.runs)
+
+
+def _rewritten(raw: bytes) -> bytes:
+    """The same record with another place, by somebody who knows how heads are named in it."""
+    lines: list[Line] = []
+    heads: dict[str, str] = {}
+    for line in verify_chain(raw):
+        data = {key: heads.get(str(value), value) for key, value in line.data.items()}
+        if line.type == "place":
+            data["place"] = "somewhere else"
+        prev = lines[-1].fingerprint.hex if lines else line.prev
+        told = {"at": line.at, "step": line.step, "type_": line.type, "key": line.key}
+        lines.append(format_line(n=line.n, prev=prev, data=data, **told))
+        heads[line.fingerprint.hex] = lines[-1].fingerprint.hex
+    return b"".join(line.raw for line in lines)
+
+
+def test_an_earlier_record_that_was_replaced_is_found_years_later(
+    year: Year, tmp_path: Path
+) -> None:
+    whole = run("ceremony", "verify", year.directory / "state")
+    assert whole.status == 0, whole.out
+    assert whole.out.count("history.link: ") == len(YEAR)
+    state = tmp_path / "state"
+    shutil.copytree(year.directory / "state", state)
+    (record,) = state.glob("rotate-tls-*/record.jsonl")
+    record.write_bytes(_rewritten(record.read_bytes()))
+    assert run("ceremony", "verify", record).status == 0, "its own chain holds"
+    found = run("ceremony", "verify", state, "--json")
+    assert found.status == 3
+    (broken,) = [c for c in json.loads(found.out)["checks"] if c["outcome"] == "failed"]
+    assert broken["code"] == "history.broken"
+    assert broken["sentence"].startswith("authorize-est-")
+    shown = run("ceremony", "history", "--dir", state)
+    assert shown.out.count("BROKEN: ") == 1
+    doctor = run("ceremony", "doctor", year.directory / "plan.toml", "--dir", state)
+    assert "[history.broken]" in doctor.out
 
 
 def test_the_report_says_what_stops_working(year: Year) -> None:
