@@ -180,7 +180,16 @@ _SENTENCES: Mapping[str, Callable[[Entry], str]] = {
     "resume": lambda e: f"Resumed by {e.names()}",
     "quit": lambda _: "Left; to be resumed",
     "destroyed": lambda e: f"Keys destroyed: {show(e.line.key)}",
-    "back": lambda e: f"Gone on: {e.names() or 'before the first fence'}",
+    "paper": lambda e: (
+        f"Head of the record {show(e.line.key)[:16]}... written on paper by {e.names()}"
+    ),
+    "head": lambda e: (
+        f"Head of the record {show(e.line.key)[:16]}...: {e.text('outcome')}, {e.names()}"
+    ),
+    "back": lambda e: (
+        f"Gone on: {e.names() or 'before the first fence'}"
+        + (f"; head of the record: {e.text('head')}" if e.text("head") else "")
+    ),
     "reopen": lambda _: "Resumed after the program had ended",
     "torn": lambda e: f"A line cut off while it was written: {e.number('bytes')} bytes, set aside",
     "close": lambda _: "Closed",

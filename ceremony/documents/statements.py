@@ -23,6 +23,7 @@ _MILESTONES = (
 )
 
 
+COMPARED = "compared with the paper"  # as the flow writes it
 _OF_A_FIRST = frozenset({"fence root", "root key", "root certificate"})
 _OF_AN_EXPORT = frozenset(
     {"request bundle", "fence sign", "verification", "fence export", "upload bundle"}
@@ -120,6 +121,11 @@ def _unchecked(entries: Entries) -> tuple[tuple[str, str], ...]:
         ("Room", "Access to the room, and cameras: on the script only."),
         ("Bags", "Their numbers are as typed; seals are looked at by people."),
     ]
+    gaps = [e.line.at for e in entries.all("back") if e.text("head") not in {"", COMPARED}]
+    if gaps:
+        told = "The record went on without a newer head on paper to compare it with: lines that "
+        told += f"were taken away before are not seen. At {', '.join(gaps)}."
+        rows.append(("Between sittings", told))
     folders = [e.line.key for e in entries.all("stick") if e.text("kind") != "stick"]
     if folders:
         named = ", ".join(dict.fromkeys(show(name) for name in folders))

@@ -16,6 +16,7 @@ from ceremony.flow.interludes import (
     record_exception,
     unlock,
 )
+from ceremony.flow.leaving import head_for_paper
 from ceremony.flow.program import ceremony, current_step
 from ceremony.flow.prompts import (
     Answer,
@@ -23,6 +24,7 @@ from ceremony.flow.prompts import (
     Choose,
     Chosen,
     Command,
+    Done,
     Frontend,
     Option,
     Step,
@@ -72,12 +74,23 @@ def run(room: Room, frontend: Frontend) -> Outcome:
         except _Quit:
             if not room.record.closed:
                 room.append(current_step(room), "quit", "quit")
+                _write_down(room, frontend)
             return Outcome.QUIT
         except CeremonyError as exc:
             if not _try_again(room, frontend, exc):
                 raise
             continue
         return Outcome.CLOSED
+
+
+def _write_down(room: Room, frontend: Frontend) -> None:
+    """The head goes on paper, once there are two officers who may have to know it again."""
+    if room.record.closed or not may_pause(room):
+        return
+    step, head = current_step(room), room.record.head.hex
+    answer = frontend.ask(advised(head_for_paper(room, step)), room.frame(step))
+    if isinstance(answer, Done):
+        room.append(step, "paper", head, by=list(room.officers))
 
 
 def _unlock(room: Room, frontend: Frontend) -> None:
@@ -107,7 +120,10 @@ def _try_again(room: Room, frontend: Frontend, error: CeremonyError) -> bool:
         options=(leave,) if final else (again, leave),
     )
     answer = frontend.ask(advised(prompt), room.frame(step))
-    return isinstance(answer, Chosen) and answer.value == "again"
+    if isinstance(answer, Chosen) and answer.value == "again":
+        return True
+    _write_down(room, frontend)
+    return False
 
 
 def _drive(room: Room, frontend: Frontend, flow: Flow[T], *, locked: bool = False) -> T:

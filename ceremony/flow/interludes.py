@@ -93,7 +93,14 @@ def begin_pause(room: Room, step: Step) -> Flow[None]:
             key="pause",
             step=step,
             title="Pause",
-            body=(Text(text="The screen is locked until both officers type their phrases."),),
+            body=(
+                Text(text="The screen is locked until both officers type their phrases."),
+                Text(
+                    text="Not over night: Ctrl+Q gives the record's head for paper, and the "
+                    "laptop can go into its bag.",
+                    tone=Tone.DIM,
+                ),
+            ),
             fields=(
                 Field(name="why", label="Why"),
                 Field(

@@ -5,6 +5,7 @@ from pathlib import Path
 from ceremony.errors import StoppedError
 from ceremony.flow.asking import Flow, acknowledge
 from ceremony.flow.issuing import FOLDER as CERTIFICATES
+from ceremony.flow.leaving import compare_head, newest_paper
 from ceremony.flow.officers import SEATS, prove
 from ceremony.flow.prompts import Acknowledge, Facts, Step, Text, Tone
 from ceremony.flow.room import Room
@@ -15,7 +16,7 @@ def resume(room: Room, step: Step) -> Flow[None]:
     """Tells what the record and the disk say; behind a fence, both officers prove to be back.
 
     Raises:
-        VerificationError: `fence.phrase`.
+        VerificationError: `fence.phrase`, `typeback.mismatch`.
         StoppedError: `destroy.abandoned`: its keys were destroyed.
     """
     gone = room.record.all("destroyed")
@@ -34,7 +35,8 @@ def resume(room: Room, step: Step) -> Flow[None]:
     for seat in seats:
         key = f"resume.phrase.{seat}"
         yield from prove(room, key, seat, step, "The ceremony goes on", body)
-    room.append(step, "back", visit, by=[room.officer(seat) for seat in seats])
+    head = yield from compare_head(room, step)
+    room.append(step, "back", visit, by=[room.officer(seat) for seat in seats], head=head)
 
 
 def _told(room: Room, step: Step) -> Acknowledge:
@@ -45,6 +47,7 @@ def _told(room: Room, step: Step) -> Acknowledge:
         ("Began", room.record.lines[0].at),
         ("Last line before", _last(room).at),
         ("Lines on record", str(len(room.record.lines))),
+        ("Its head on paper", _on_paper(room)),
         ("Done", ", ".join(dict.fromkeys(finished)) or "nothing irreversible yet"),
     ]
     rows += [
@@ -72,6 +75,14 @@ def _told(room: Room, step: Step) -> Acknowledge:
         help="The record says before each effect what is intended, and after it what was done. "
         "The token is looked at when it is opened; what lies on the disk stands here.",
     )
+
+
+def _on_paper(room: Room) -> str:
+    paper = newest_paper(room)
+    if paper is None:
+        return "none so far; if you hold one, stop: lines were taken away"
+    since = len(room.record.lines) - paper.n - 1
+    return f"of {paper.at}; {since} lines since. If yours is later, stop: lines were taken away"
 
 
 def _last(room: Room) -> Line:

@@ -49,6 +49,9 @@ _CHOICES: Mapping[str, str] = {
     "key.adopt.B": "adopt",
 }
 
+# What is copied from one screen and typed back at another.
+_COPIED: Mapping[str, str] = {"export.words": "upload.words", "quit.head": "head.words"}
+
 _TEXTS: Mapping[str, Mapping[str, str]] = {
     "open.place": {
         "place": "practice room",
@@ -169,8 +172,8 @@ class ScriptedOfficers:
         if prompt.key == "root.backup.clone":
             self.papers.clone()
         for block in prompt.body:
-            if isinstance(block, Print) and prompt.key == "export.words":
-                self.papers.words["upload.words"] = block.fingerprint
+            if isinstance(block, Print) and prompt.key in _COPIED:
+                self.papers.words[_COPIED[prompt.key]] = block.fingerprint
 
     def _tell(self, step: Step, frame: Frame) -> None:
         if step is self._step or self._quiet:

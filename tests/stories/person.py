@@ -44,6 +44,7 @@ class Person:
         self.terminal = terminal
         self.seen: list[str] = []
         self.upload: dict[str, str] = {}
+        self.head: dict[str, str] = {}
         self.passphrases: dict[str, str] = {}
         self._papers = papers
         self._before = before
@@ -87,6 +88,8 @@ class Person:
         self.seen.append(title)
         if "upload bundle" in title:
             self.upload |= words_on(screen)
+        if "head of the record, for paper" in title:
+            self.head |= words_on(screen)
         if "Enter read on" in screen:
             self.terminal.keys("Enter")
             return
@@ -154,7 +157,7 @@ class Person:
         elif "request" in title:
             paper = words_on((self._papers / "request-words.txt").read_text())
         else:
-            paper = self.upload
+            paper = self.head if "head" in title else self.upload
         grid = [line for line in stage_of(screen).splitlines() if _ROW.match(line)]
         places = _PLACE.findall("\n".join(grid))
         self._typed = True
