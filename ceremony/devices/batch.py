@@ -7,6 +7,7 @@ output, and counts, or it is cut off and taken out of the ledger again.
 """
 
 import hashlib
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -43,6 +44,8 @@ from ceremony.errors import MediaError, PlanError, VerificationError
 from ceremony.x509.issuing import issuer_of
 
 JOB: Final = 1000
+TOKEN_JOB: Final = 250
+_OFTEN_S: Final = 2.0
 AHEAD: Final = 4
 _TOGETHER: Final = 250
 
@@ -173,13 +176,14 @@ class _Run:
         return None
 
     def _steps_of(self, parts: Iterator[list[Row]]) -> Iterator[list[Row]]:
-        """As many rows together as are synced together."""
+        """As many rows together as are synced together: fewer where a token is slow."""
         rows: list[Row] = []
+        last_s = time.monotonic()
         for part in parts:
             rows += part
-            if len(rows) >= self._order.step:
+            if len(rows) >= self._order.step or time.monotonic() - last_s > _OFTEN_S:
                 yield rows
-                rows = []
+                rows, last_s = [], time.monotonic()
         if rows:
             yield rows
 
@@ -280,7 +284,8 @@ class _Run:
     def _jobs(self, progress: Progress) -> Iterator[bytes]:
         rows = self._order.source.rows(progress.position)
         line = progress.lines
-        while part := list(islice(rows, min(JOB, self._order.step))):
+        job = JOB if self._work.sign is not None else TOKEN_JOB
+        while part := list(islice(rows, min(job, self._order.step))):
             yield encode_request(_job(line + 1, part, self._positions))
             line += len(part)
 
