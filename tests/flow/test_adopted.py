@@ -58,36 +58,39 @@ custody = "{media}/custody"
 """
 
 
-def name(common: str) -> x509.Name:
+def name(common: str, factory: str = FACTORY) -> x509.Name:
     return x509.Name(
         [
             x509.NameAttribute(NameOID.COMMON_NAME, common),
-            x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, FACTORY),
+            x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, factory),
         ]
     )
 
 
-def usage() -> x509.KeyUsage:
+def usage(*, leaf: bool = False) -> x509.KeyUsage:
     flags = dict.fromkeys(
         (
-            *("digital_signature", "content_commitment", "key_encipherment", "crl_sign"),
+            *("content_commitment", "key_encipherment", "crl_sign"),
             *("data_encipherment", "key_agreement", "encipher_only", "decipher_only"),
         ),
         False,
     )
-    return x509.KeyUsage(**flags, key_cert_sign=True)
+    return x509.KeyUsage(**flags, key_cert_sign=not leaf, digital_signature=leaf)
 
 
 class Old:
     """A PKI directory as fioctl leaves it; or with the recipe's criticality and names."""
 
-    def __init__(self, directory: Path, *, recipe: bool) -> None:
+    def __init__(
+        self, directory: Path, *, recipe: bool, factory: str = FACTORY, user: str = "5e8a2f04"
+    ) -> None:
         directory.mkdir()
+        self.recipe, self.factory = recipe, factory
         self.key = ec.generate_private_key(ec.SECP256R1())
         self.ca_key = ec.generate_private_key(ec.SECP256R1())
         purposes = [ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH]
         root = (
-            self._builder(name("Factory-CA"), self.key, 7300)
+            self._builder(name("Factory-CA", factory), self.key.public_key(), 7300)
             .add_extension(x509.BasicConstraints(True, None), critical=not recipe)
             .add_extension(usage(), critical=not recipe)
             .add_extension(x509.ExtendedKeyUsage(purposes), critical=recipe)
@@ -98,7 +101,7 @@ class Old:
         )
         self.root = read_certificate(root.public_bytes(Encoding.DER), "root")
         ca = (
-            self._builder(name("fio-5e8a2f04"), self.ca_key, 3650)
+            self._builder(name(f"fio-{user}", factory), self.ca_key.public_key(), 3650)
             .add_extension(x509.BasicConstraints(True, 0), critical=True)
             .add_extension(usage(), critical=True)
             .add_extension(
@@ -124,14 +127,26 @@ class Old:
             (directory / file).write_bytes(data)
             (directory / file).chmod(0o400)
 
-    def _builder(
-        self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, days: int
-    ) -> x509.CertificateBuilder:
+    def server(self, csr_pem: str) -> str:
+        """The gateway's certificate, as that tool signs it."""
+        csr = x509.load_pem_x509_csr(csr_pem.encode())
+        names = csr.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        purposes = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
+        signed = (
+            self._builder(csr.subject, csr.public_key(), 3650)
+            .add_extension(usage(leaf=True), critical=True)
+            .add_extension(purposes, critical=self.recipe)
+            .add_extension(names, critical=False)
+            .sign(self.key, hashes.SHA256())
+        )
+        return signed.public_bytes(Encoding.PEM).decode()
+
+    def _builder(self, subject: x509.Name, key: object, days: int) -> x509.CertificateBuilder:
         return (
             x509.CertificateBuilder()
             .subject_name(subject)
-            .issuer_name(name("Factory-CA"))
-            .public_key(key.public_key())
+            .issuer_name(name("Factory-CA", self.factory))
+            .public_key(key)  # type: ignore[arg-type]
             .serial_number(x509.random_serial_number())
             .not_valid_before(BEGIN)
             .not_valid_after(BEGIN + timedelta(days=days))

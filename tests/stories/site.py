@@ -177,6 +177,13 @@ class Site:
 
     # --- the Factory ------------------------------------------------------------------
 
+    @property
+    def gateway(self) -> tuple[str, str, int]:
+        """Its name, and where it listens."""
+        name, _, address = self.factory.told["gateway"].partition(" at ")
+        host, _, port = address.partition(":")
+        return name, host, int(port)
+
     def call(self, method: str, body: Any = None) -> Any:
         """Somebody else at the API."""
         answer = urllib3.request(
