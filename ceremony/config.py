@@ -161,6 +161,8 @@ def _check(plan: Plan) -> None:
         _check_token("root.token", plan.root.token)
         if plan.kind is Kind.EXPORT_ROOT_KEY:
             raise _refuse("root.key_store", "a key on a token cannot be exported, only cloned")
+    if plan.root.issuer == "external" and plan.root.profile != "strict":
+        raise _refuse("root.profile", "is the higher CA's matter where root.issuer = 'external'")
     _check_backup(plan.root, plan.kind)
     _check_local_cas(plan)
     for key, days in (

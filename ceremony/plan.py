@@ -112,8 +112,9 @@ class Root(Frozen, frozen=True):
 
     Attributes:
         key_store: `token` (PKCS#11) or `file` (encrypted PKCS #8).
+        issuer: `self`, or `external`: a higher CA signs the root's CSR between two sittings.
         curve: of the key; the digest follows (P-256 SHA-256, P-384 SHA-384).
-        days: validity in days.
+        days: validity in days; asked of a higher CA, which decides.
         profile: `strict`, or `openssl-recipe` for the recipe's criticality.
         label: CKA_LABEL of the key, or the name of its file.
         key_id: CKA_ID in hex.
@@ -122,6 +123,7 @@ class Root(Frozen, frozen=True):
     backup: Backup
     key_store: Literal["token", "file"] = "token"
     token: Token | None = None
+    issuer: Literal["self", "external"] = "self"
     curve: Curve = Curve.P256
     days: Annotated[int, Meta(ge=365, le=9131)] = 7300
     profile: Literal["strict", "openssl-recipe"] = "strict"
@@ -221,10 +223,15 @@ class Limits(Frozen, frozen=True):
 
 
 class Media(Frozen, frozen=True):
-    """Folders offered first where a stick is asked for."""
+    """Folders offered first where a stick is asked for.
+
+    Attributes:
+        higher_ca: takes the root's CSR to the higher CA, and brings its answer.
+    """
 
     csr_in: AbsolutePath | None = None
     signed_out: AbsolutePath | None = None
+    higher_ca: AbsolutePath | None = None
     evidence: AbsolutePath | None = None
     custody: AbsolutePath | None = None
 
@@ -268,6 +275,17 @@ class Plan(Frozen, frozen=True):
         found = [("root", self.root.token)] if self.root.key_store == "token" else []
         found += [(f"local CA {ca.name}", ca.token) for ca in self.local_ca]
         return tuple((purpose, token) for purpose, token in found if token is not None)
+
+    @property
+    def validities(self) -> tuple[tuple[str, int], ...]:
+        """What the root signs below itself: name and days."""
+        limits = self.limits
+        days = {Slot.ONLINE_CA: limits.online_ca_days}
+        return (
+            *((slot.value, days.get(slot, limits.tls_days)) for slot in self.requests),
+            *((ca.name, ca.days) for ca in self.local_ca),
+            *((one.name, one.days) for one in self.sign_csr),
+        )
 
     def owner(self, ca: LocalCa) -> str:
         """The user id that owns the devices of `ca`."""

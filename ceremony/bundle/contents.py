@@ -17,6 +17,7 @@ from ceremony.x509.profiles import Role
 MANIFEST: Final = "manifest.json"
 PAYLOAD: Final = "payload.json"
 ROOT: Final = "factory_ca.pem"
+ROOT_CHAIN: Final = "root-chain.pem"
 DEVICE_CA_LIST: Final = "device_ca_list.pem"
 CRL: Final = "crl.pem"
 
@@ -59,8 +60,12 @@ def is_local_name(name: str) -> bool:
     return bool(_LOCAL_NAME.match(name)) and name not in {role.value for role in Role}
 
 
-def entry_of(one: Issued) -> CertificateEntry:
-    """What the manifest says of a certificate."""
+def entry_of(one: Issued, *, external: bool = False) -> CertificateEntry:
+    """What the manifest says of a certificate.
+
+    Args:
+        external: it is a root that a higher CA signed.
+    """
     certificate = one.certificate
     return CertificateEntry(
         role=cast("RoleText", one.role.value),
@@ -73,6 +78,7 @@ def entry_of(one: Issued) -> CertificateEntry:
         spki_sha256=certificate.spki_sha256.hex,
         not_before=format_time(certificate.not_before),
         not_after=format_time(certificate.not_after),
+        issuer="external" if external and one.role is Role.ROOT else None,
     )
 
 

@@ -4,11 +4,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from ceremony.bundle.contents import CRL, ROOT
+from ceremony.bundle.contents import CRL, ROOT, ROOT_CHAIN
 from ceremony.bundle.media import SUMS, no_private_key
 from ceremony.bundle.paperwork import Maker, check_papers
 from ceremony.bundle.pictures import shows
 from ceremony.bundle.request import parse_request
+from ceremony.bundle.root_csr import ROOT_CSR
 from ceremony.bundle.sums import verify_sums
 from ceremony.bundle.testimony import check_two_people
 from ceremony.bundle.verdicts import Check, UncheckedError, refuse_findings, run
@@ -17,9 +18,13 @@ from ceremony.core.text import show
 from ceremony.errors import VerificationError
 from ceremony.kinds import EXPORTS_NOTHING
 from ceremony.record.chain import Line, verify_chain
-from ceremony.x509.certificate import read_certificate, tbs_of
+from ceremony.x509.certificate import Certificate, read_certificate, tbs_of
 from ceremony.x509.checks import check_chain
 from ceremony.x509.crls import crl_tbs_of, read_crl
+from ceremony.x509.csr import read_csr
+from ceremony.x509.higher_ca import check_above
+from ceremony.x509.pem import CERTIFICATE, read_pem_list
+from ceremony.x509.root_csr import csr_info_of
 
 RECORD: Final = "record.jsonl"
 PLAN: Final = "plan.toml"
@@ -208,21 +213,56 @@ def _certificates(case: _Case) -> str:
     told = {
         str(line.data.get("file")): line.data.get("sha256")
         for line in case.lines
-        if line.type == "done" and line.key.startswith(("certificate/", "crl/"))
+        if line.type == "done" and line.key.startswith(("certificate/", "crl/", "csr/"))
     }
     told = {name.rpartition("/")[2]: digest for name, digest in told.items()}
-    found = sorted(name for name in case.files if name.endswith(".pem"))
+    found = sorted(_signed(case.files) - {ROOT_CHAIN})
     for name in found:
         if name not in told:
             raise _refuse("evidence.certificate", f"{show(name)} is not in the record")
-        read = read_crl if name == CRL else read_certificate
-        one = read(case.files[name], show(name))
-        if one.fingerprint.hex != told[name]:
+        der = _der_of(case.files[name], name)
+        if Fingerprint.of(der).hex != told[name]:
             raise _refuse("evidence.certificate", f"{name} is not the one that the record names")
-        _check_intended(case, name, one.der)
+        _check_intended(case, name, der)
+    _check_chain_file(case)
     if missing := sorted(set(told) - set(found)):
         raise UncheckedError(f"certificates that are not here: {show(', '.join(missing))}")
     return f"{len(found)} certificates are those that the record names"
+
+
+def _signed(files: Mapping[str, bytes]) -> set[str]:
+    """Files of what was signed: certificates, the CRL, the root's CSR."""
+    return {name for name in files if name.endswith(".pem") or name == ROOT_CSR}
+
+
+def _der_of(data: bytes, name: str) -> bytes:
+    if name == CRL:
+        return read_crl(data, name).der
+    return (read_csr if name == ROOT_CSR else read_certificate)(data, show(name)).der
+
+
+def _above(case: _Case) -> tuple[Certificate, ...]:
+    """The CAs above the root, as the evidence has them."""
+    if ROOT_CHAIN not in case.files:
+        return ()
+    ders = read_pem_list(case.files[ROOT_CHAIN], CERTIFICATE, ROOT_CHAIN)
+    return tuple(read_certificate(der, ROOT_CHAIN) for der in ders)
+
+
+def _check_chain_file(case: _Case) -> None:
+    """The CAs above the root are those that the record names.
+
+    Raises:
+        VerificationError: `evidence.certificate`.
+    """
+    told = [
+        line.data.get("chain", [])
+        for line in case.lines
+        if (line.type, line.key) == ("done", "certificate/root")
+    ]
+    found = [one.fingerprint.hex for one in _above(case)]
+    if found != (told[-1] if told else []):
+        raise _refuse("evidence.certificate", f"{ROOT_CHAIN} is not the chain of the record")
 
 
 def _check_intended(case: _Case, name: str, der: bytes) -> None:
@@ -237,23 +277,39 @@ def _check_intended(case: _Case, name: str, der: bytes) -> None:
     for line in case.lines:
         if line.type != "intent" or line.key not in keys:
             continue
-        tbs = (crl_tbs_of if name == CRL else tbs_of)(der)
+        tbs = {CRL: crl_tbs_of, ROOT_CSR: csr_info_of}.get(name, tbs_of)(der)
         if line.data.get("tbs_sha256") != Fingerprint.of(tbs).hex:
             raise _refuse("evidence.intent", f"{name} is not what line {line.n + 1} intended")
 
 
 def _chain_of_certificates(case: _Case) -> str:
     """Signatures, keys and dates of what the record tells to be signed under its root."""
-    names = [name for name in case.files if name.endswith(".pem") and name not in {CRL, ROOT}]
+    names = sorted(_signed(case.files) - {CRL, ROOT, ROOT_CHAIN, ROOT_CSR})
     if ROOT not in case.files:
         raise UncheckedError(f"there is no {ROOT} here (yet)")
     root = read_certificate(case.files[ROOT], ROOT)
     others = {name: read_certificate(case.files[name], show(name)) for name in names}
-    refuse_findings(check_chain(root, others))
+    refuse_findings((*check_chain(root, others), *check_above(root, _above(case))))
+    _check_issuer(case, root)
     told = {x.data.get("spki_sha256") for x in case.lines if (x.type, x.key) == _ROOT_KEY}
     if told - {root.spki_sha256.hex}:
         raise _refuse("evidence.root_key", f"{ROOT} has another key than the record tells")
-    return f"{len(others)} certificates are signed by the root, inside its dates"
+    higher = f"; the root by {root.issuer}, with {len(_above(case))} CAs above it"
+    told_higher = "" if root.self_signed else higher
+    return f"{len(others)} certificates are signed by the root, inside its dates{told_higher}"
+
+
+def _check_issuer(case: _Case, root: Certificate) -> None:
+    """A root that was made here is signed by whom the record says.
+
+    Raises:
+        VerificationError: `evidence.root_issuer`.
+    """
+    made = [line for line in case.lines if (line.type, line.key) == ("intent", "certificate/root")]
+    external = bool(made) and made[-1].data.get("issuer") == "external"
+    if made and external is root.self_signed:
+        who = "a higher CA" if external else "its own key"
+        raise _refuse("evidence.root_issuer", f"{ROOT} is not signed by {who}")
 
 
 def _upload(case: _Case) -> str:
@@ -282,8 +338,7 @@ def _request(case: _Case) -> str:
 def _documents(case: _Case) -> str:
     if case.maker is None:
         raise UncheckedError("report, script and key inventory: 'ceremony verify' compares them")
-    pems = {name for name in case.files if name.endswith(".pem")}
-    others = frozenset({RECORD, PLAN, SUMS, *pems})
+    others = frozenset({RECORD, PLAN, SUMS, *_signed(case.files)})
     if PLAN not in case.files:
         raise UncheckedError("report and script cannot be made again without the plan")
     return check_papers(case.files, case.lines, others, case.maker)

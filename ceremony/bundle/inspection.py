@@ -24,6 +24,7 @@ from ceremony.bundle.media import (
 )
 from ceremony.bundle.paperwork import Maker
 from ceremony.bundle.request import DOCUMENT
+from ceremony.bundle.root_csr import ROOT_CSR, ROOT_CSR_DOCUMENT, check_root_csr_files
 from ceremony.bundle.sums import format_sums
 from ceremony.bundle.verdicts import UncheckedError, check_expected, refuse_findings, run
 from ceremony.core.findings import warnings
@@ -34,7 +35,7 @@ from ceremony.errors import MediaError, VerificationError
 from ceremony.record.chain import whole_lines
 from ceremony.x509.certificate import Certificate, read_certificate
 from ceremony.x509.checks import check_certificate
-from ceremony.x509.profiles import LOCAL_CA_PREFIX, Role
+from ceremony.x509.profiles import LOCAL_CA_PREFIX, ROOT_CN, Role
 
 _CERTIFICATES: Final = "certificates"
 _REQUEST: Final = "request"
@@ -47,6 +48,7 @@ class Subject(StrEnum):
     """What people name on the command line."""
 
     REQUEST = "request"
+    ROOT_CSR = "root CSR for a higher CA"
     UPLOAD = "upload bundle"
     EVIDENCE = "evidence"
     RECORD = "record"
@@ -93,6 +95,9 @@ def inspect(
     if RECORD in files:
         checks = check_evidence(files, expect, maker)
         return Inspection(subject=Subject.EVIDENCE, fingerprint=found, checks=checks)
+    if ROOT_CSR_DOCUMENT in files:
+        checks = check_root_csr_files(files, expect)
+        return Inspection(subject=Subject.ROOT_CSR, fingerprint=found, checks=checks)
     if DOCUMENT not in files and any(name in files for name in (MANIFEST, PAYLOAD, ROOT)):
         checks = check_upload_files(files, expect=expect, at=at)
         return Inspection(subject=Subject.UPLOAD, fingerprint=found, checks=checks)
@@ -140,7 +145,8 @@ def _inspect_ceremony(path: Path, expect: Fingerprint | None) -> Inspection:
     raw = read_file(path / RECORD, MAX_RECORD_BYTES)
     files: dict[str, bytes] = {RECORD: whole_lines(raw)}
     # Not as a whole: a cut of power may have left a partial file beside the finished ones.
-    for certificate in sorted((path / _CERTIFICATES).glob("*.pem")):
+    folder = path / _CERTIFICATES
+    for certificate in sorted([*folder.glob("*.pem"), *folder.glob(ROOT_CSR)]):
         files[certificate.name] = read_file(certificate, MAX_PEM_BYTES)
     request: Mapping[str, bytes] = {}
     if os.path.lexists(path / _REQUEST):
@@ -226,7 +232,7 @@ def role_seen(certificate: Certificate) -> Role:
         return Role.DEVICE
     if name.startswith(LOCAL_CA_PREFIX):
         return Role.LOCAL_CA
-    if certificate.subject_der == certificate.issuer_der:
+    if certificate.subject_der == certificate.issuer_der or name == ROOT_CN:
         return Role.ROOT
     if certificate.dns_names or not certificate.is_ca:
         return Role.TLS
@@ -235,10 +241,13 @@ def role_seen(certificate: Certificate) -> Role:
 
 def _profile(case: _CertificateCase) -> str:
     role = role_seen(case.certificate)
-    found = check_certificate(case.certificate, role, factory=None)
+    one = case.certificate
+    external = role is Role.ROOT and one.subject_der != one.issuer_der
+    found = check_certificate(one, role, factory=None, external=external)
     refuse_findings(found)
-    doubts = "; ".join(one.message for one in warnings(found))
-    return f"looks like {role.value}, and has its profile" + (
+    doubts = "; ".join(doubt.message for doubt in warnings(found))
+    higher = f" under a higher CA, {one.issuer}" if external else ""
+    return f"looks like {role.value}{higher}, and has its profile" + (
         f"; warnings: {doubts}" if doubts else ""
     )
 

@@ -17,17 +17,17 @@ def check_marks(
     where: str,
     *,
     factory: str,
-    api: str,
+    api: str | None = None,
     rehearsal: bool,
     time: tuple[str, str],
     user_id: str | None = None,
 ) -> None:
-    """Checks the fields that `request.json` and `manifest.json` have in common.
+    """Checks the fields that the documents of bundles have in common.
 
     Args:
         where: the document's name.
         factory: of either document, like the next ones.
-        api: base URL.
+        api: base URL; None where a document has none.
         rehearsal: the prefix ``rehearsal-`` belongs to rehearsals, and to each of them.
         time: name and value of a time stamp.
         user_id: of the request alone.
@@ -37,7 +37,6 @@ def check_marks(
             `json.value` with the field's path.
     """
     _check_ascii(where, "$.factory", factory)
-    _check_ascii(where, "$.api", api)
     if not _FACTORY.match(factory):
         refuse_field(where, "$.factory", "expected lower-case letters, digits and hyphens")
     if factory.startswith(REHEARSAL_PREFIX) != rehearsal:
@@ -51,16 +50,22 @@ def check_marks(
         _check_ascii(where, "$.user_id", user_id)
         if not _USER_ID.match(user_id):
             refuse_field(where, "$.user_id", "expected letters, digits, '-' and '_'")
+    if api is not None:
+        _check_api(where, api)
+    try:
+        parse_time(time[1])
+    except ValueError:
+        refuse_field(where, f"$.{time[0]}", "is a date that no calendar has")
+
+
+def _check_api(where: str, api: str) -> None:
+    _check_ascii(where, "$.api", api)
     try:
         host = urlsplit(api).hostname
         if urlsplit(api).scheme not in {"https", "http"} or not host:
             refuse_field(where, "$.api", "expected an https URL")
     except ValueError:
         refuse_field(where, "$.api", "expected an https URL")
-    try:
-        parse_time(time[1])
-    except ValueError:
-        refuse_field(where, f"$.{time[0]}", "is a date that no calendar has")
 
 
 def _check_ascii(where: str, path: str, value: str) -> None:

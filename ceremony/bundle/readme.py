@@ -8,6 +8,8 @@ from ceremony.core.fingerprints import Fingerprint
 from ceremony.kinds import facts_of
 from ceremony.x509.certificate import Certificate
 from ceremony.x509.checks import is_strict
+from ceremony.x509.csr import Csr
+from ceremony.x509.higher_ca import is_complete
 
 _REHEARSAL: Final = (
     "REHEARSAL: nothing in here is for a real Factory; the platform refuses it.",
@@ -56,12 +58,69 @@ def request_readme(document: RequestDocument, files: Sequence[str]) -> bytes:
     return _text(lines)
 
 
-def upload_readme(manifest: Manifest, root: Certificate | None) -> bytes:
+def root_csr_readme(
+    *, factory: str, ceremony_id: str, rehearsal: bool, csr: Csr, days: int
+) -> bytes:
+    """README.txt of a root CSR: for the people at the higher CA, who have stock tools alone.
+
+    Args:
+        factory: whose root it is.
+        ceremony_id: of the record.
+        rehearsal: nothing of it is for a real Factory.
+        csr: the root's.
+        days: the validity that the plan asks for.
+    """
+    lines = [
+        f"Root CSR of the Factory {factory}, made in the ceremony {ceremony_id}.",
+        "",
+        *(_REHEARSAL if rehearsal else ()),
+        "It is carried to the higher CA, which signs it. The ceremony waits for the answer. No",
+        "private key is in here; the root's key stays where it was made.",
+        "",
+        *_SUMS,
+        "Is the CSR signed with its own key, and what does it ask for?",
+        "",
+        "    openssl req -in root.csr -noout -verify -text",
+        "",
+        f"    subject             {csr.subject}",
+        f"    key                 {csr.key}",
+        f"    SHA-256 of the key  {csr.spki_sha256.hex}",
+        "",
+        "    openssl req -in root.csr -noout -pubkey |",
+        "        openssl pkey -pubin -outform DER | sha256sum",
+        "",
+        "The certificate must have this subject and this key; basicConstraints critical CA:TRUE",
+        "without pathlen, or with 1 and more; keyUsage critical keyCertSign and cRLSign; both key",
+        "identifiers. extKeyUsage is best left out; if it is there, it names serverAuth and",
+        f"clientAuth (OpenSSL takes anyExtendedKeyUsage for neither). Asked for: {days} days;",
+        "everything below ends with it. With plain OpenSSL (CA.pem, CA.key: the higher CA's):",
+        "",
+        "    printf 'authorityKeyIdentifier=keyid:always\\n' > aki.ext",
+        f"    openssl x509 -req -in root.csr -CA CA.pem -CAkey CA.key -days {days} -sha256 \\",
+        "        -copy_extensions copy -extfile aki.ext -out answer.pem",
+        "",
+        "What goes back, on a stick: answer.pem, and chain.pem with the CAs above it, its issuer",
+        "first. And on paper, apart from the stick: the SHA-256 of answer.pem as 32 words, which",
+        "the officers type. `ceremony fingerprint answer.pem` prints them; so does",
+        "",
+        "    openssl x509 -in answer.pem -outform DER | sha256sum | cut -c1-64 | fold -w2 |",
+        '        { n=0; while read -r h; do sed -n "$((0x$h + 1))p" pgp-words.txt |',
+        "        cut -d' ' -f$((n % 2 + 1)); n=$((n + 1)); done; } | paste -d' ' - - - -",
+        "",
+        "Eight lines A to H, four words each: A1 is the first word of the first line.",
+    ]
+    return _text(lines)
+
+
+def upload_readme(
+    manifest: Manifest, root: Certificate | None, above: Sequence[Certificate] = ()
+) -> bytes:
     """README.txt of an upload bundle.
 
     Args:
         manifest: the bundle's `manifest.json`.
         root: what its certificates are under; its form decides how strict OpenSSL can be.
+        above: the CAs above the root, where the bundle has them.
     """
     lines = [
         f"Upload bundle of the Factory {manifest.factory}, made at {manifest.created_at}",
@@ -86,6 +145,7 @@ def upload_readme(manifest: Manifest, root: Certificate | None) -> bytes:
     for entry in manifest.certificates:
         purpose = "-purpose sslserver " if entry.role in {"tls", "est-tls"} else ""
         lines.append(f"    openssl verify {flags}{purpose}-CAfile factory_ca.pem {entry.file}")
+    lines += _above(root, above)
     lines += ["", "What is in them, and what are their fingerprints (fingerprints.txt)?", ""]
     lines += [
         f"    openssl x509 -in {entry.file} -noout -text -fingerprint -sha256"
@@ -93,6 +153,22 @@ def upload_readme(manifest: Manifest, root: Certificate | None) -> bytes:
     ]
     lines += [*_keys(manifest), *_crl(manifest, flags), *_payload(manifest)]
     return _text(lines)
+
+
+def _above(root: Certificate | None, above: Sequence[Certificate]) -> list[str]:
+    """The whole chain, from its top down."""
+    if not above or root is None:
+        return []
+    flags = "-x509_strict " if all(is_strict(one) for one in (root, *above)) else ""
+    flags += "" if is_complete(above) else "-partial_chain "
+    return [
+        "",
+        "Did the higher CA sign the root? root-chain.pem has the CAs above it, its issuer first:",
+        "compare the fingerprint of the last one with what is known of it by other means.",
+        "",
+        f"    openssl verify {flags}-CAfile root-chain.pem factory_ca.pem",
+        *(f"    # SHA-256 of {one.subject}: {one.fingerprint.hex}" for one in above),
+    ]
 
 
 def _keys(manifest: Manifest) -> list[str]:

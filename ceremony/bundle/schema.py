@@ -89,7 +89,7 @@ class RequestDocument(Frozen, frozen=True):
 Role = Literal["root", "tls", "est-tls", "online-ca", "local-ca"]
 
 
-class CertificateEntry(Frozen, frozen=True):
+class CertificateEntry(Frozen, frozen=True, omit_defaults=True):
     """One certificate of the upload bundle.
 
     Attributes:
@@ -97,6 +97,7 @@ class CertificateEntry(Frozen, frozen=True):
         subject: RFC 4514 text.
         serial: decimal; `serial_hex` lower case, even number of digits.
         sha256: of the DER; `spki_sha256` of its DER SubjectPublicKeyInfo.
+        issuer: `external`: a root that a higher CA signed; absent for all others.
     """
 
     role: Role
@@ -109,6 +110,14 @@ class CertificateEntry(Frozen, frozen=True):
     spki_sha256: Sha256
     not_before: Timestamp
     not_after: Timestamp
+    issuer: Literal["external"] | None = None
+
+
+class RootChain(Frozen, frozen=True):
+    """The CAs above a root that a higher CA signed, its issuer first; `sha256` of each DER."""
+
+    file: FileName
+    sha256: Annotated[tuple[Sha256, ...], Meta(min_length=1, max_length=8)]
 
 
 Reason = Literal["certificateHold", "removeFromCRL", "privilegeWithdrawn"]
@@ -130,8 +139,12 @@ class Crl(Frozen, frozen=True):
     entries: tuple[CrlEntry, ...]
 
 
-class Manifest(Frozen, frozen=True):
-    """`manifest.json`. Field order is the file's order."""
+class Manifest(Frozen, frozen=True, omit_defaults=True):
+    """`manifest.json`. Field order is the file's order.
+
+    Attributes:
+        root_chain: absent but where a higher CA signed a new root, and its chain was brought.
+    """
 
     schema: Literal["ceremony-upload/1"]
     factory: Short
@@ -145,6 +158,7 @@ class Manifest(Frozen, frozen=True):
     record_head: Sha256
     certificates: tuple[CertificateEntry, ...]
     crl: Crl | None
+    root_chain: RootChain | None = None
 
 
 class Payload(Frozen, frozen=True, rename="kebab", omit_defaults=True):

@@ -26,7 +26,9 @@ def check_two_people(lines: Sequence[Line]) -> str:
             fences.add(line.key)
         elif line.type == "request":
             _require_typed(lines[: line.n], "request", str(line.data.get("fingerprint")), line)
-        elif line.type == "intent" and _fence_of(line.key) not in {*fences, ""}:
+        elif _is_answer(line):
+            _require_typed(lines[: line.n], "root-answer", str(line.data.get("sha256")), line)
+        if line.type == "intent" and _fence_of(line.key) not in {*fences, ""}:
             raise _refuse(
                 "record.fence", f"line {line.n + 1}: {show(line.key)} was begun before its fence"
             )
@@ -35,9 +37,15 @@ def check_two_people(lines: Sequence[Line]) -> str:
     return f"two officers stand before every deed; fences: {show(', '.join(sorted(fences)))}"
 
 
+def _is_answer(line: Line) -> bool:
+    """A root that a higher CA signed, about to be taken in."""
+    external = line.data.get("issuer") == "external"
+    return line.type == "intent" and line.key == "certificate/root" and external
+
+
 def _fence_of(key: str) -> str:
     """The fence that must come before; empty for what needs none of its own."""
-    if key in {"key/root", "certificate/root"}:
+    if key in {"key/root", "csr/root", "export/root-csr", "certificate/root"}:
         return "root"
     if key.startswith(("certificate/", "crl/")):
         return "sign"

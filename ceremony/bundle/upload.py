@@ -14,6 +14,7 @@ from ceremony.bundle.contents import (
     MANIFEST,
     ORDER,
     PAYLOAD,
+    ROOT_CHAIN,
     Issued,
     crl_entry_of,
     entry_of,
@@ -25,11 +26,12 @@ from ceremony.bundle.documents import decode, encode
 from ceremony.bundle.media import MAX_ENTRIES, README, SUMS, read_directory
 from ceremony.bundle.pictures import draw
 from ceremony.bundle.readme import upload_readme
-from ceremony.bundle.schema import UPLOAD_SCHEMA, Manifest, Payload
+from ceremony.bundle.schema import UPLOAD_SCHEMA, Manifest, Payload, RootChain
 from ceremony.bundle.sums import format_sums
 from ceremony.config import Plan
 from ceremony.core.fingerprints import Fingerprint
 from ceremony.core.times import format_time
+from ceremony.kinds import facts_of
 from ceremony.x509.certificate import Certificate, read_certificate
 from ceremony.x509.crls import X509_CRL, RevocationList, read_crl
 from ceremony.x509.pem import CERTIFICATE, write_pem
@@ -71,6 +73,7 @@ def upload_files(
     issued: Sequence[Issued],
     existing_device_cas: Sequence[Certificate] = (),
     crl: RevocationList | None = None,
+    root_chain: Sequence[Certificate] = (),
 ) -> Mapping[str, bytes]:
     """The files of an upload bundle; the same input gives the same bytes.
 
@@ -86,6 +89,7 @@ def upload_files(
         existing_device_cas: those that the Factory has and keeps; the list that is
             uploaded replaces the Factory's.
         crl: of the kinds that sign one.
+        root_chain: the CAs above a new root, its issuer first, where they were brought.
 
     Raises:
         VerificationError: the reader would refuse this bundle.
@@ -101,6 +105,10 @@ def upload_files(
         files[DEVICE_CA_LIST] = kept + b"".join(pems[file] for file in ours)
     if crl is not None:
         files[CRL] = write_pem(crl.der, X509_CRL)
+    if root_chain:
+        files[ROOT_CHAIN] = b"".join(write_pem(one.der, CERTIFICATE) for one in root_chain)
+    root = next((one.certificate for one in ordered if one.role is Role.ROOT), None)
+    external = _is_external(plan, root)
     manifest = Manifest(
         schema=UPLOAD_SCHEMA,
         factory=plan.factory,
@@ -112,19 +120,32 @@ def upload_files(
         plan_sha256=plan_sha256,
         request_sha256=request_sha256,
         record_head=record_head,
-        certificates=tuple(entry_of(one) for one in ordered),
+        certificates=tuple(entry_of(one, external=external) for one in ordered),
         crl=None if crl is None else crl_entry_of(crl),
+        root_chain=_chain_entry(root_chain),
     )
     files[MANIFEST] = encode(manifest)
     files[PAYLOAD] = encode(payload_of(files, plan.kind))
     files.update(draw({file_of(one.role, one.name): one.certificate for one in ordered}))
-    root = next((one.certificate for one in ordered if one.role is Role.ROOT), None)
-    files[README] = upload_readme(manifest, root)
+    files[README] = upload_readme(manifest, root, root_chain)
     files[SUMS] = format_sums(files)
     if len(files) > MAX_ENTRIES:
         raise ValueError(f"a bundle of {len(files)} files; {MAX_ENTRIES} are the most")
     require(check_upload_files(files))
     return MappingProxyType(dict(sorted(files.items())))
+
+
+def _is_external(plan: Plan, root: Certificate | None) -> bool:
+    """What the plan says of a new root, whatever its certificate says; of an old one, that."""
+    if facts_of(plan.kind).makes_root:
+        return plan.root.issuer == "external"
+    return root is not None and not root.self_signed
+
+
+def _chain_entry(chain: Sequence[Certificate]) -> RootChain | None:
+    if not chain:
+        return None
+    return RootChain(file=ROOT_CHAIN, sha256=tuple(one.fingerprint.hex for one in chain))
 
 
 def parse_upload(files: Mapping[str, bytes]) -> UploadBundle:

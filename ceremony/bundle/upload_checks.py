@@ -12,7 +12,8 @@ from typing import Final
 import msgspec
 
 from ceremony.bundle import contents, pictures
-from ceremony.bundle.documents import decode, read_tree, refuse_field
+from ceremony.bundle.documents import read_tree, refuse_field
+from ceremony.bundle.manifest import read_manifest
 from ceremony.bundle.marks import check_marks
 from ceremony.bundle.media import README, SUMS, no_private_key
 from ceremony.bundle.request import RequestBundle
@@ -35,6 +36,7 @@ from ceremony.kinds import facts_of
 from ceremony.x509.certificate import Certificate, read_certificate
 from ceremony.x509.checks import check_certificate, check_chain
 from ceremony.x509.crls import read_crl, verify_crl
+from ceremony.x509.higher_ca import check_above, is_complete
 from ceremony.x509.pem import CERTIFICATE, read_pem, read_pem_list
 from ceremony.x509.profiles import Role
 
@@ -70,6 +72,11 @@ class _UploadCase:
         roles = {entry.role for entry in self.manifest.certificates}
         return contents.lists_device_cas(self.manifest.kind, roles)
 
+    @property
+    def external(self) -> bool:
+        """Whether the manifest says that a higher CA signed the root."""
+        return any(entry.issuer == "external" for entry in self.manifest.certificates)
+
     def role(self, role: str) -> Certificate | None:
         return next((one for entry, one in self.each() if entry.role == role), None)
 
@@ -97,59 +104,10 @@ def _upload_sums(case: _UploadCase) -> str:
 
 
 def _manifest(case: _UploadCase) -> str:
-    name = contents.MANIFEST
-    if name not in case.files:
-        raise _refuse("upload.file_missing", f"there is no {name}")
-    found = decode(case.files[name], Manifest, name)
-    names: set[str] = set()
-    for index, entry in enumerate(found.certificates):
-        path = f"$.certificates[{index}]"
-        if entry.name in names:
-            refuse_field(name, f"{path}.name", "stands there twice")
-        if not _is_named(found.kind, entry):
-            refuse_field(name, f"{path}.name", "expected the role, or a local CA's own name")
-        if entry.file != contents.file_of(entry.role, entry.name):
-            refuse_field(
-                name, f"{path}.file", f"expected {contents.file_of(entry.role, entry.name)}"
-            )
-        names.add(entry.name)
-    if "root" not in names:
-        refuse_field(name, "$.certificates", "there is no root")
-    _check_kind(found)
+    found = read_manifest(case.files)
     case.read = found
-    return f"{name} is as its schema says: {len(names)} certificates, kind {found.kind.value}"
-
-
-def _is_named(kind: Kind, entry: CertificateEntry) -> bool:
-    """By its role; a local CA, and what answers a CSR of the plan, by a name of its own."""
-    own = entry.role == "local-ca" or (kind is Kind.SIGN_CSR and entry.role != "root")
-    return contents.is_local_name(entry.name) if own else entry.name == entry.role
-
-
-_ROLES: Final = {
-    "tls": "tls-crt",
-    "est-tls": "est-tls-crt",
-    "online-ca": "ca-crt",
-    "local-ca": "ca-crt",
-}
-
-
-def _check_kind(found: Manifest) -> None:
-    name, kind, facts = contents.MANIFEST, found.kind, facts_of(found.kind)
-    for index, entry in enumerate(found.certificates):
-        field = _ROLES.get(entry.role)
-        if field is not None and field not in facts.fields and kind is not Kind.SIGN_CSR:
-            path = f"$.certificates[{index}].role"
-            refuse_field(name, path, f"does not belong to the kind {kind.value}")
-    if (found.crl is None) is not (facts.reason is None):
-        what = "has none" if facts.reason is None else "needs one"
-        refuse_field(name, "$.crl", f"the kind {kind.value} {what}")
-    if found.crl is None or facts.reason is None:
-        return
-    if found.crl.file != contents.CRL:
-        refuse_field(name, "$.crl.file", f"expected {contents.CRL}")
-    if {entry.reason for entry in found.crl.entries} != {facts.reason.value}:
-        refuse_field(name, "$.crl.entries", f"expected the reason {facts.reason.value} alone")
+    count = len(found.certificates)
+    return f"{contents.MANIFEST} is as its schema says: {count} certificates, {found.kind.value}"
 
 
 def _marks(case: _UploadCase) -> str:
@@ -172,6 +130,8 @@ def _file_set(case: _UploadCase) -> str:
         wanted.add(contents.DEVICE_CA_LIST)
     if case.manifest.crl is not None:
         wanted.add(contents.CRL)
+    if case.manifest.root_chain is not None:
+        wanted.add(contents.ROOT_CHAIN)
     for name in sorted(wanted - set(case.files)):
         raise _refuse("upload.file_missing", f"there is no {name}")
     for name in sorted(set(case.files) - wanted):
@@ -239,10 +199,35 @@ def _chain(case: _UploadCase) -> str:
         raise UncheckedError("there is no root in the bundle")
     others = {entry.file: one for entry, one in case.each() if entry.role != "root"}
     refuse_findings(check_chain(root, others))
-    if facts_of(case.manifest.kind).makes_root and not root.self_signed:
-        raise _refuse("chain.root_signature", "the new root is not signed by its own key")
-    higher = "" if root.self_signed else f"; the root itself is signed by {root.issuer}"
-    return f"all are signed by the root, inside its dates, with their own serials and keys{higher}"
+    told = "all are signed by the root, inside its dates, with their own serials and keys"
+    if not case.external:
+        if not root.self_signed:
+            raise _refuse(
+                "chain.root_signature",
+                "the root is not signed by its own key, and the manifest names no higher CA",
+            )
+        return told
+    if root.self_signed:
+        raise _refuse(
+            "chain.root_self_signed", "the manifest names a higher CA; the root signed itself"
+        )
+    return f"{told}; the root itself is signed by {root.issuer}{_above(case, root)}"
+
+
+def _above(case: _UploadCase, root: Certificate) -> str:
+    told, name = case.manifest.root_chain, contents.ROOT_CHAIN
+    if told is None:
+        return ", whose certificate is not here"
+    if name not in case.files:
+        raise UncheckedError(f"there is no {name}")
+    found = [
+        read_certificate(one, name) for one in read_pem_list(case.files[name], CERTIFICATE, name)
+    ]
+    if tuple(one.fingerprint.hex for one in found) != told.sha256:
+        raise _refuse("upload.root_chain", f"{name} is not the chain that the manifest describes")
+    refuse_findings(check_above(root, found))
+    end = "to a CA that signed itself" if is_complete(found) else "not to its top"
+    return f"; {len(found)} CAs above it, {end}: {found[-1].subject}"
 
 
 def _crl(case: _UploadCase) -> str:
@@ -271,10 +256,12 @@ def _crl(case: _UploadCase) -> str:
 def _profiles(case: _UploadCase) -> str:
     doubts: list[str] = []
     for entry, one in case.each():
-        factory = case.manifest.factory
-        found = check_certificate(one, Role(entry.role), factory=factory)
+        factory, external = case.manifest.factory, case.external
+        found = check_certificate(one, Role(entry.role), factory=factory, external=external)
         if entry.role == "root" and errors(found):
-            found = check_certificate(one, Role.ROOT, factory=factory, recipe=True)
+            found = check_certificate(
+                one, Role.ROOT, factory=factory, recipe=True, external=external
+            )
         refuse_findings(found)
         doubts += [f"{entry.file}: {doubt.message}" for doubt in warnings(found)]
     told = f"; warnings: {'; '.join(doubts)}" if doubts else ""

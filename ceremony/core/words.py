@@ -12,9 +12,14 @@ from importlib.resources import files
 
 
 @cache
+def listing() -> bytes:
+    """The list as people look words up in it: a line a byte, 00 first; both words."""
+    return files("assets").joinpath("pgp-words.txt").read_bytes()
+
+
+@cache
 def _lists() -> tuple[tuple[str, ...], tuple[str, ...]]:
-    text = files("assets").joinpath("pgp-words.txt").read_text(encoding="ascii")
-    pairs = [line.split(" ") for line in text.splitlines()]
+    pairs = [line.split(" ") for line in listing().decode("ascii").splitlines()]
     return tuple(two for two, _ in pairs), tuple(three for _, three in pairs)
 
 

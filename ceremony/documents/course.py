@@ -90,6 +90,10 @@ def _done(entry: Entry) -> str:
         return f"Destroyed, what was left of the key {what.split('/')[1]}"
     if what.startswith("destroy/"):
         return f"Key destroyed: {what.removeprefix('destroy/')}"
+    if what.startswith("csr/"):
+        return f"CSR signed, checked, written: {entry.text('file')}"
+    if what == "certificate/root" and "chain" in entry.data:
+        return f"Certificate of the higher CA taken in, checked, written: {entry.text('file')}"
     if what.startswith("crl/"):
         return f"CRL signed, checked, written: {entry.text('file')}"
     if what.startswith("certificate/"):
@@ -167,6 +171,7 @@ _SENTENCES: Mapping[str, Callable[[Entry], str]] = {
         f"Review of {e.text('what')}: {'accepted' if e.flag('accepted') else 'refused'}"
     ),
     "verify": _verify,
+    "wait": lambda e: f"Left as planned: the higher CA has the root CSR; {e.names()}",
     "root": lambda e: f"The Factory's root key was found: label {e.text('label')}",
     "key-file": lambda e: f"Key file of the root taken from {e.text('source')}",
     "chosen": lambda e: f"Device CAs chosen by {e.names()}: {e.names('serials')}",

@@ -128,7 +128,8 @@ def _write(room: Room, parent: Path) -> Path:
 def evidence_files(room: Room) -> Mapping[str, bytes]:
     """The evidence: a function of the record, the plan and the certificates alone."""
     folder = room.directory / CERTIFICATES
-    issued = {path.name: path.read_bytes() for path in sorted(folder.glob("*.pem"))}
+    signed = sorted([*folder.glob("*.pem"), *folder.glob("*.csr")])
+    issued = {path.name: path.read_bytes() for path in signed}
     files = {
         RECORD: b"".join(line.raw for line in room.record.lines),
         "plan.toml": room.plan_file.raw,

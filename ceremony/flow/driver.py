@@ -10,6 +10,7 @@ from ceremony.flow.advising import advised
 from ceremony.flow.asking import Flow
 from ceremony.flow.interludes import (
     ABORT,
+    PlannedPause,
     begin_pause,
     locked_by,
     may_pause,
@@ -42,6 +43,7 @@ class Outcome(Enum):
 
     CLOSED = "closed"
     QUIT = "quit"
+    WAITS = "waits, as planned"
 
 
 # No second try can change these.
@@ -57,7 +59,7 @@ class _Back(Exception):  # noqa: N818
 
 
 def run(room: Room, frontend: Frontend) -> Outcome:
-    """Runs the ceremony until it is closed or left.
+    """Runs the ceremony until it is closed or left, or waits as its plan wants.
 
     Going back abandons the questions since the last recorded line: the program is run
     again over the record, which brings it to the first question that is not answered there.
@@ -76,6 +78,9 @@ def run(room: Room, frontend: Frontend) -> Outcome:
                 room.append(current_step(room), "quit", "quit")
                 _write_down(room, frontend)
             return Outcome.QUIT
+        except PlannedPause:
+            _write_down(room, frontend)
+            return Outcome.WAITS
         except CeremonyError as exc:
             if not _try_again(room, frontend, exc):
                 raise

@@ -97,6 +97,7 @@ def _parcel(room: Room, work: Work) -> Parcel:
             issued=[Issued(role=Role.ROOT, name=ROOT, certificate=work.root), *work.certificates],
             existing_device_cas=work.intake.bundle.current_device_cas,
             crl=work.crl,
+            root_chain=work.above,
         )
 
     return Parcel(

@@ -18,6 +18,11 @@ from ceremony.flow.prompts import (
 from ceremony.flow.room import Room
 from ceremony.record.chain import Line
 
+
+class PlannedPause(Exception):  # noqa: N818 - it is no error
+    """The plan wants the ceremony left here, and gone on with by the same command."""
+
+
 ABORT = "stop the ceremony here"
 CONTINUE = "go on"
 

@@ -20,7 +20,7 @@ from ceremony.core.times import format_time
 from ceremony.errors import MediaError, VerificationError
 from ceremony.flow.asking import Flow, review
 from ceremony.flow.notes import acknowledge_findings
-from ceremony.flow.preflight import ceremony_time
+from ceremony.flow.preflight import issue_time
 from ceremony.flow.prompts import Block, FindingList, Review, Step, Text, Tone, Working
 from ceremony.flow.room import Room
 from ceremony.flow.tables import compare
@@ -148,7 +148,7 @@ def csr_order(
             slot=slot,
             issuer=issuer_of(root),
             serial=serial,
-            not_before=ceremony_time(room),
+            not_before=issue_time(room, root),
             days=days,
             not_past=root.not_after,
         )
@@ -332,9 +332,9 @@ def issued_der(room: Room, order: Signable) -> bytes:
     try:
         der, fingerprint = order.form.read(path.read_bytes(), order.file)
     except (OSError, VerificationError) as exc:
-        raise _changed(order) from exc
+        raise changed(order.file) from exc
     if fingerprint.hex != done.data["sha256"]:
-        raise _changed(order)
+        raise changed(order.file)
     return der
 
 
@@ -342,15 +342,16 @@ def _adopt(path: Path, tbs: bytes, order: Signable) -> bytes:
     try:
         der, _ = order.form.read(path.read_bytes(), order.file)
     except VerificationError as exc:
-        raise _changed(order) from exc
+        raise changed(order.file) from exc
     if order.form.tbs_of(der) != tbs:
-        raise _changed(order)
+        raise changed(order.file)
     return der
 
 
-def _changed(order: Signable) -> MediaError:
+def changed(file: str) -> MediaError:
+    """A file in the ceremony's folder is not the one on record."""
     return MediaError(
         "state.certificate",
-        f"{order.file} in the ceremony's folder is not the one on record",
+        f"{file} in the ceremony's folder is not the one on record",
         hint="Restore the ceremony's folder from a copy; nothing was signed again.",
     )

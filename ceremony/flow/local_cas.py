@@ -14,7 +14,7 @@ from ceremony.flow.issuing import Order
 from ceremony.flow.keystores import log_in, make_key, note_store, recorded_spki
 from ceremony.flow.officers import check_network
 from ceremony.flow.passphrases import passphrase_for
-from ceremony.flow.preflight import ceremony_time
+from ceremony.flow.preflight import issue_time
 from ceremony.flow.prompts import Acknowledge, Facts, PickPath, Place, Step, Text
 from ceremony.flow.room import Room
 from ceremony.flow.root import KEYS, root_store
@@ -56,7 +56,7 @@ def local_ca_order(room: Room, ca: LocalCa, root: Certificate) -> Order:
             spki=recorded_spki(room, ca.name),
             issuer=issuer_of(root),
             serial=serial,
-            not_before=ceremony_time(room),
+            not_before=issue_time(room, root),
             days=ca.days,
             not_past=root.not_after,
         )

@@ -20,6 +20,7 @@ from ceremony.flow.prompts import (
     Working,
 )
 from ceremony.flow.room import Room
+from ceremony.x509.certificate import Certificate
 
 
 def preflight(room: Room) -> Flow[None]:
@@ -37,6 +38,16 @@ def preflight(room: Room) -> Flow[None]:
 def ceremony_time(room: Room) -> datetime:
     """The time that both officers confirmed: notBefore of everything issued."""
     return parse_time(room.need("clock", "clock").data["confirmed_at"])
+
+
+def issue_time(room: Room, issuer: Certificate) -> datetime:
+    """When what `issuer` signs begins: at the confirmed time.
+
+    Under a root that a higher CA signed, not before that root: it is younger than the
+    ceremony's first sitting.
+    """
+    confirmed = ceremony_time(room)
+    return confirmed if issuer.self_signed else max(confirmed, issuer.not_before)
 
 
 def _checks(room: Room, visit: str) -> Flow[None]:

@@ -12,6 +12,7 @@ from ceremony.flow.drill import check_backup
 from ceremony.flow.existing_root import use_root
 from ceremony.flow.export import export
 from ceremony.flow.foreign_csrs import take_csrs
+from ceremony.flow.higher_ca import make_root_below
 from ceremony.flow.intake import take_in
 from ceremony.flow.local_cas import make_local_cas
 from ceremony.flow.opening import open_ceremony
@@ -44,7 +45,10 @@ def _choose(room: Room, work: Work) -> Flow[None]:
 
 
 def _make_root(room: Room, work: Work) -> Flow[None]:
-    work.root = yield from make_root(room)
+    if room.plan.root.issuer == "external":
+        work.root, work.above = yield from make_root_below(room)
+    else:
+        work.root = yield from make_root(room)
     yield from clone_and_prove(room, work.root.spki)
 
 

@@ -113,9 +113,14 @@ class Services(Protocol):
         ...
 
     def verify_chain(
-        self, root: bytes, certificates: Mapping[str, tuple[str, bytes]], directory: Path
+        self,
+        root: bytes,
+        certificates: Mapping[str, tuple[str, bytes]],
+        directory: Path,
+        *,
+        above: Sequence[bytes] = (),
     ) -> tuple[CheckRow, ...]:
-        """OpenSSL's opinion: name to (role, DER); `root` is DER."""
+        """OpenSSL's opinion: name to (role, DER); `root` is DER, and so are the CAs above it."""
         ...
 
     def verify_crl(

@@ -1,5 +1,6 @@
 """Step 4, root: the fence, the key, the self-signed root certificate."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from ceremony.bundle.writing import make_folder
@@ -38,8 +39,27 @@ _HISTORY = ("CKA_LOCAL", "CKA_ALWAYS_SENSITIVE", "CKA_NEVER_EXTRACTABLE")
 
 def make_root(room: Room) -> Flow[Certificate]:
     """The root key and its certificate, once."""
-    if room.has("done", _order(room).record_key):
-        return issued(room, _order(room))
+    order = root_order(room)
+
+    def finish(store: KeyStore, key: KeyInfo) -> Flow[None]:
+        yield from propose(room, Step.ROOT, order, room.plan.root.curve)
+        yield Working(step=Step.ROOT, title="Signing the root certificate")
+        sign(room, Step.ROOT, order, store, key, None)
+
+    if room.has("done", order.record_key):
+        return issued(room, order)
+    yield from with_root_key(room, finish)
+    certificate = issued(room, order)
+    yield from acknowledge(root_exists("signed, checked and written", certificate))
+    return certificate
+
+
+def with_root_key(room: Room, finish: Callable[[KeyStore, KeyInfo], Flow[None]]) -> Flow[None]:
+    """Behind the fence: the root key, made once, and what it signs first, in one session.
+
+    Args:
+        finish: has the open store and the key.
+    """
     yield from _backup(room)
     yield from fence(room, "root", Step.ROOT, "Fence: the root key", _warning(room))
     check_network(room, Step.ROOT)
@@ -50,22 +70,20 @@ def make_root(room: Room) -> Flow[Certificate]:
         key = yield from make_key(room, Step.ROOT, store, NAME, plan.label, plan.key_id, plan.curve)
         yield from _show_key(room, store, key)
         yield from _weigh_key(room, key)
-        yield from propose(room, Step.ROOT, _order(room), plan.curve)
-        yield Working(step=Step.ROOT, title="Signing the root certificate")
-        sign(room, Step.ROOT, _order(room), store, key, None)
-    certificate = issued(room, _order(room))
-    yield from acknowledge(
-        Acknowledge(
-            key="root.done",
-            step=Step.ROOT,
-            title="The root exists",
-            body=(
-                Text(text="The root certificate is signed, checked and written.", tone=Tone.GOOD),
-                Print(caption="Fingerprint of the root", fingerprint=certificate.fingerprint),
-            ),
-        )
+        yield from finish(store, key)
+
+
+def root_exists(how: str, certificate: Certificate) -> Acknowledge:
+    """The end of the step: the root and its fingerprint."""
+    return Acknowledge(
+        key="root.done",
+        step=Step.ROOT,
+        title="The root exists",
+        body=(
+            Text(text=f"The root certificate is {how}.", tone=Tone.GOOD),
+            Print(caption="Fingerprint of the root", fingerprint=certificate.fingerprint),
+        ),
     )
-    return certificate
 
 
 def root_store(room: Room) -> KeyStore:
@@ -90,7 +108,9 @@ def open_root(room: Room, step: Step, store: KeyStore) -> Flow[None]:
     note_store(room, step, store, NAME)
 
 
-def _order(room: Room) -> Order:
+def root_order(room: Room) -> Order:
+    """The root's certificate."""
+
     def content(serial: int) -> Content:
         plan = room.plan
         return root_content(
@@ -119,10 +139,15 @@ def _warning(room: Room) -> tuple[Block, ...]:
                 ("Factory", room.plan.factory),
                 ("Label, id", f"{room.plan.root.label}, {room.plan.root.key_id}"),
                 ("Curve", room.plan.root.curve.value),
-                ("Valid", f"{room.plan.root.days} days"),
+                ("Valid", f"{room.plan.root.days} days{_asked(room)}"),
             )
         ),
     )
+
+
+def _asked(room: Room) -> str:
+    external = room.plan.root.issuer == "external"
+    return ", asked of the higher CA, which decides" if external else ""
 
 
 def _backup(room: Room) -> Flow[None]:

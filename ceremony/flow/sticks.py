@@ -1,4 +1,4 @@
-"""Sticks by name: CSR IN, SIGNED OUT, EVIDENCE, and those that carry keys.
+"""Sticks by name: CSR IN, HIGHER CA, SIGNED OUT, EVIDENCE, and those that carry keys.
 
 What was used under one name is refused under another, and told by its name: by the stick's
 serial number, or by the label of its file system. A folder of the laptop counts by its path.
@@ -14,13 +14,21 @@ from ceremony.errors import MediaError
 from ceremony.flow.asking import Flow, choose, enter
 from ceremony.flow.prompts import Choose, EnterText, Facts, Field, Option, Step, Text, Tone
 from ceremony.flow.room import Room
+from ceremony.record.chain import Line
 
 CSR_IN = "CSR IN"
+HIGHER_CA = "HIGHER CA"
 SIGNED_OUT = "SIGNED OUT"
 EVIDENCE = "EVIDENCE"
 KEYS = "KEYS"
 _NOTHING = -1
-_LABELS = {"csrin": CSR_IN, "signedout": SIGNED_OUT, "evidence": EVIDENCE, "keys": KEYS}
+_LABELS = {
+    "csrin": CSR_IN,
+    "higherca": HIGHER_CA,
+    "signedout": SIGNED_OUT,
+    "evidence": EVIDENCE,
+    "keys": KEYS,
+}
 
 
 def refuse_wrong(room: Room, role: str, path: str) -> int:
@@ -71,7 +79,8 @@ def keep(room: Room, step: Step, role: str, path: str) -> None:
     """Records what the stick of that name is, once it has served."""
     stick = room.services.stick(path)
     mark, last = mark_of(stick, path), room.find("stick", role)
-    if room.record.closed or (last is not None and last.data["mark"] == mark):
+    known = last is not None and last.data["mark"] == mark and not _pulled(room, last)
+    if room.record.closed or known:
         return
     room.append(step, "stick", role, mark=mark, path=show(path), **described(stick))
 
@@ -118,7 +127,10 @@ def _told(stick: Stick | None, path: str) -> str:
 def _planned_together(room: Room, path: str) -> bool:
     """Whether the plan itself, which was reviewed, names this folder twice."""
     media = room.plan.media
-    named = (media.csr_in, media.signed_out, media.evidence, media.custody)
+    named = (
+        *(media.csr_in, media.higher_ca),
+        *(media.signed_out, media.evidence, media.custody),
+    )
     return sum(folder == path for folder in named) > 1
 
 
@@ -136,7 +148,7 @@ def _wrong(what: str, its_name: str, wanted: str) -> MediaError:
 def pull(room: Room, step: Step, role: str) -> Flow[None]:
     """Has a stick pulled that is no longer needed; a folder of the laptop is no stick."""
     line = room.find("stick", role)
-    if line is None or line.data["kind"] != "stick" or room.has("pulled", line.data["mark"]):
+    if line is None or line.data["kind"] != "stick" or _pulled(room, line):
         return
     path, mark = str(line.data["path"]), str(line.data["mark"])
     problem = None
@@ -151,6 +163,12 @@ def pull(room: Room, step: Step, role: str) -> Flow[None]:
             break
         problem = f"{stick.name} is still mounted at {path}."
     room.append(step, "pulled", mark, role=role, stays=answer == "stays")
+
+
+def _pulled(room: Room, stick: Line) -> bool:
+    """Whether it was pulled since that line; the stick HIGHER CA comes back."""
+    pulled = room.find("pulled", stick.data["mark"])
+    return pulled is not None and pulled.n > stick.n
 
 
 def _pull(

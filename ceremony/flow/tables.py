@@ -47,6 +47,41 @@ def compare(title: str, content: Content, twin: Certificate, csr: Csr | None) ->
     return Compare(title=title, rows=tuple(rows))
 
 
+def compare_answer(title: str, csr: Csr, answer: Certificate) -> Compare:
+    """A higher CA's answer: what the root's CSR asked for, and what the certificate says."""
+    asked = dict(csr.requested)
+    rows = [
+        CompareRow(
+            field="Subject",
+            asked=csr.subject,
+            issued=answer.subject,
+            mark="same" if csr.subject_der == answer.subject_der else "warn",
+        ),
+        CompareRow(
+            field="Key",
+            asked=f"{csr.key} {csr.spki_sha256.hex[:16]}",
+            issued=f"{answer.key} {answer.spki_sha256.hex[:16]}",
+        ),
+    ]
+    for field, value in (
+        ("Issuer", answer.issuer),
+        ("Not before", format_time(answer.not_before)),
+        ("Not after", format_time(answer.not_after)),
+        ("Serial", answer.serial_hex),
+    ):
+        rows.append(CompareRow(field=field, asked=_DASH, issued=value, mark="set"))
+    for one in answer.extensions.all:
+        told = f"critical, {one.shown}" if one.critical else one.shown
+        wanted = asked.pop(one.name, _DASH)
+        mark: Mark = "set" if wanted == _DASH else _same(wanted, told)
+        rows.append(CompareRow(field=one.name, asked=wanted, issued=told, mark=mark))
+    rows += [
+        CompareRow(field=name, asked=value, issued="not given", mark="warn")
+        for name, value in asked.items()
+    ]
+    return Compare(title=title, rows=tuple(rows))
+
+
 def _curve(certificate: Certificate) -> str:
     return "RSA" if certificate.curve is None else f"EC {certificate.curve.value}"
 

@@ -1,8 +1,8 @@
 """Step 7, verify: everything that was issued, by our own checks and by OpenSSL's."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from ceremony.core.findings import Severity
+from ceremony.core.findings import Severity, errors
 from ceremony.core.times import format_time
 from ceremony.errors import VerificationError
 from ceremony.flow.asking import Flow, acknowledge
@@ -11,8 +11,9 @@ from ceremony.flow.room import Room
 from ceremony.flow.work import Work
 from ceremony.kinds import Reason, facts_of
 from ceremony.x509.certificate import Certificate
-from ceremony.x509.checks import check_certificate, check_chain
+from ceremony.x509.checks import check_certificate, check_chain, is_strict
 from ceremony.x509.crls import verify_crl
+from ceremony.x509.higher_ca import check_above
 from ceremony.x509.profiles import Role
 
 
@@ -29,10 +30,12 @@ def verify(room: Room, work: Work) -> Flow[None]:
     yield Working(step=Step.VERIFY, title="Verifying every certificate")
     rows = (
         *_own(room, root, others),
+        *_higher(root, work.above),
         *room.services.verify_chain(
             root.der,
             {name: (role.value, cert.der) for name, (role, cert) in others.items()},
             room.directory,
+            above=[one.der for one in work.above],
         ),
         *_crl(room, work),
     )
@@ -43,6 +46,7 @@ def verify(room: Room, work: Work) -> Flow[None]:
             title="Verify",
             body=(Checks(rows=rows),),
             help="Our own rules first, then OpenSSL, which knows nothing of this program.",
+            command=_command(root),
         )
     )
     told = [{"status": r.status.value, "code": r.code, "sentence": r.sentence} for r in rows]
@@ -56,6 +60,31 @@ def verify(room: Room, work: Work) -> Flow[None]:
         room.refused(Step.VERIFY, error)
         raise error
     room.append(Step.VERIFY, "verify", "verify", rows=told)
+
+
+def _command(root: Certificate) -> str:
+    """For a root that is no end of a chain by itself; the usual commands are known elsewhere."""
+    if root.self_signed:
+        return ""
+    flags = f"{'-x509_strict ' if is_strict(root) else ''}-partial_chain -CAfile factory_ca.pem"
+    return f"openssl verify {flags} online_ca.pem"
+
+
+def _higher(root: Certificate, above: Sequence[Certificate]) -> tuple[CheckRow, ...]:
+    """The signature on a root that a higher CA signed, where its chain was brought."""
+    found = check_above(root, above)
+    rows = [
+        CheckRow(
+            status=CheckStatus.FAIL if one.severity is Severity.ERROR else CheckStatus.WARN,
+            code=one.code,
+            sentence=f"{one.where}: {one.message}",
+        )
+        for one in found
+    ]
+    if above and not errors(found):
+        sentence = f"the root is signed by {above[0].subject}, with {len(above)} CAs above it"
+        rows.append(CheckRow(status=CheckStatus.PASS, code="verify.higher", sentence=sentence))
+    return tuple(rows)
 
 
 def _crl(room: Room, work: Work) -> tuple[CheckRow, ...]:
@@ -91,6 +120,7 @@ def _own(
             role,
             factory=room.plan.factory,
             recipe=recipe and role is Role.ROOT,
+            external=room.plan.root.issuer == "external",
         )
         bad = [f for f in findings if f.severity is Severity.ERROR]
         rows.append(

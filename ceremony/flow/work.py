@@ -15,6 +15,7 @@ class Work:
 
     Attributes:
         root: made here, or the one that the Factory has.
+        above: CAs above a new root, its issuer first, where they were brought.
         chosen: device CAs that a CRL acts on.
         certificates: issued here, below the root.
         exports: there are a root and an upload bundle in the end.
@@ -23,6 +24,7 @@ class Work:
 
     intake: Intake = field(init=False)
     root: Certificate = field(init=False)
+    above: tuple[Certificate, ...] = ()
     exports: bool = True
     chosen: tuple[Certificate, ...] = ()
     certificates: tuple[Issued, ...] = ()

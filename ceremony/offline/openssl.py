@@ -48,6 +48,7 @@ def verify_chain(
     *,
     strict: bool = True,
     partial: bool = False,
+    above: Sequence[bytes] = (),
     program: Path | str | None = "",
 ) -> tuple[CheckRow, ...]:
     """`openssl verify` of the root and of each certificate, with its purpose.
@@ -57,6 +58,7 @@ def verify_chain(
         certificates: name to role (as in the manifest, or `device`) and DER.
         directory: a private folder is made in it, and removed.
         partial: the root is signed by a higher CA; it is where the chain ends.
+        above: DER of the CAs above the root; it is verified under them too.
         strict: with `-x509_strict`; a root in the OpenSSL recipe's form fails it.
         program: the openssl to run; None: there is none. Searched for by default.
 
@@ -82,6 +84,12 @@ def verify_chain(
             (folder / "leaf.pem").write_bytes(_pem(der))
             arguments = _arguments(role, strict, bool(cas), partial)
             rows.append(_row(name, arguments, *_run(Path(openssl), arguments, folder)))
+        if above:
+            (folder / "leaf.pem").write_bytes(_pem(root))
+            (folder / "root-chain.pem").write_bytes(b"".join(_pem(der) for der in above))
+            # Whether the last one signed itself or not, it is what people compare and trust.
+            arguments = ["verify", "-partial_chain", "-CAfile", "root-chain.pem", "leaf.pem"]
+            rows.append(_row("root", arguments, *_run(Path(openssl), arguments, folder)))
     return tuple(rows)
 
 

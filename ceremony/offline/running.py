@@ -65,7 +65,8 @@ def hold(plan_file: config.PlanFile, state: Path, frontend: Frontend) -> int:
     Raises:
         StoppedError: `state.locked`: another instance. `state.module_busy`: a module is
             still in a call of a sitting that was cut off.
-        StoppedError: `stopped.left`: the officers left before the end.
+        StoppedError: `stopped.left`: the officers left before the end. `stopped.waiting`:
+            it waits for a higher CA, as planned; in order, and not finished.
     """
     limits = plan_file.plan.limits
     patience_s = max(limits.token_timeout_s, limits.generate_timeout_s) + _MARGIN_S
@@ -93,7 +94,14 @@ def _hold(plan_file: config.PlanFile, state: Path, frontend: Frontend, modules: 
 
 
 def _drive(room: Room, frontend: Frontend) -> int:
-    if drive(room, frontend) is Outcome.QUIT:
+    outcome = drive(room, frontend)
+    if outcome is Outcome.WAITS:
+        raise StoppedError(
+            "stopped.waiting",
+            f"{room.ceremony_id} waits for the higher CA, as planned; all of it is on record",
+            hint="Run the same command when the higher CA's certificate is here.",
+        )
+    if outcome is Outcome.QUIT:
         raise StoppedError(
             "stopped.left",
             f"the officers left {room.ceremony_id} before its end; all of it is on record",

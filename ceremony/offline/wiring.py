@@ -156,14 +156,24 @@ class RealServices:
         return Udisks().unmount(Path(path))
 
     def verify_chain(
-        self, root: bytes, certificates: Mapping[str, tuple[str, bytes]], directory: Path
+        self,
+        root: bytes,
+        certificates: Mapping[str, tuple[str, bytes]],
+        directory: Path,
+        *,
+        above: Sequence[bytes] = (),
     ) -> tuple[CheckRow, ...]:
         """By the `openssl` command, where there is one."""
         from ceremony.offline.openssl import verify_chain
 
         read = read_certificate(root, "root")
         return verify_chain(
-            root, certificates, directory, strict=is_strict(read), partial=not read.self_signed
+            root,
+            certificates,
+            directory,
+            strict=is_strict(read),
+            partial=not read.self_signed,
+            above=above,
         )
 
     def verify_crl(

@@ -17,12 +17,13 @@ from ceremony.bundle.media import read_directory
 from ceremony.bundle.request import RequestBundle, read_request
 from ceremony.bundle.schema import Manifest
 from ceremony.bundle.upload import UploadBundle, parse_upload, upload_name
-from ceremony.config import Online, PlanFile
+from ceremony.config import Online, Plan, PlanFile
 from ceremony.core.fingerprints import Fingerprint
 from ceremony.core.ports import Clock
 from ceremony.core.text import show
 from ceremony.core.times import format_time
 from ceremony.errors import CeremonyError, NetworkError, PlanError, VerificationError
+from ceremony.kinds import facts_of
 from ceremony.online.api import Api, User, require_success
 from ceremony.online.clock import SystemClock
 from ceremony.online.comparing import (
@@ -163,7 +164,19 @@ def _online(manifest: Manifest, plan_file: PlanFile | None) -> Online:
             f"{show(plan_file.plan.online.api)}",
             hint="Do not use this bundle; export it again, to another medium.",
         )
+    _require_issuer(manifest, plan_file.plan)
     return plan_file.plan.online
+
+
+def _require_issuer(manifest: Manifest, plan: Plan) -> None:
+    """A new root is signed by its own key, or by a higher CA: as the reviewed plan says."""
+    external = any(entry.issuer == "external" for entry in manifest.certificates)
+    if facts_of(manifest.kind).makes_root and external is not (plan.root.issuer == "external"):
+        raise VerificationError(
+            "upload.root_issuer",
+            f"the plan's root.issuer is {plan.root.issuer}, the bundle says otherwise",
+            hint="Do not use this bundle; find out who made it.",
+        )
 
 
 def _prove(

@@ -50,7 +50,11 @@ _CHOICES: Mapping[str, str] = {
 }
 
 # What is copied from one screen and typed back at another.
-_COPIED: Mapping[str, str] = {"export.words": "upload.words", "quit.head": "head.words"}
+_COPIED: Mapping[str, str] = {
+    "export.words": "upload.words",
+    "quit.head": "head.words",
+    "root-csr.paper": "root-csr.words",
+}
 
 _TEXTS: Mapping[str, Mapping[str, str]] = {
     "open.place": {

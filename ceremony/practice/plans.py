@@ -70,6 +70,7 @@ def substitute(
         "local_ca": local,
         "media": {
             "csr_in": str(directory / "usb-in"),
+            "higher_ca": str(directory / "usb-ca"),
             "signed_out": str(directory / "usb-out"),
             "evidence": str(directory / "evidence"),
             "custody": str(directory / "custody"),

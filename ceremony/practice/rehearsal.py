@@ -1,6 +1,5 @@
 """A whole rehearsal on one machine, crossing by crossing."""
 
-import getpass
 import secrets
 import shlex
 import subprocess
@@ -14,15 +13,11 @@ from pathlib import Path
 from ceremony import __version__, config
 from ceremony.bundle.request import RequestBundle, read_request
 from ceremony.core.fingerprints import Fingerprint
-from ceremony.core.ports import KeyStore
 from ceremony.core.secret import Secret
 from ceremony.documents.script import script
 from ceremony.documents.sheet import words_sheet
 from ceremony.documents.text import render_text
-from ceremony.errors import ExitStatus, KeyStoreError
-from ceremony.flow.passphrases import normal
-from ceremony.keys.file import FileKeyStore
-from ceremony.keys.token import open_token
+from ceremony.errors import ExitStatus, StoppedError
 from ceremony.kinds import facts_of
 from ceremony.offline.running import hold
 from ceremony.offline.store import ceremonies
@@ -30,9 +25,11 @@ from ceremony.online.fetch import fetch
 from ceremony.online.login import read_login
 from ceremony.online.upload import upload
 from ceremony.practice.backup_token import clone, planned_backup
+from ceremony.practice.custodian import open_ca
 from ceremony.practice.factory import PracticeFactory
 from ceremony.practice.fleet import Fleet
 from ceremony.practice.foreign import foreign_csrs
+from ceremony.practice.higher_ca import play_higher_ca
 from ceremony.practice.officers import Papers, ScriptedOfficers
 from ceremony.practice.plans import substitute
 from ceremony.practice.runs import (
@@ -51,9 +48,14 @@ from ceremony.x509.certificate import Certificate, read_certificate
 _PAPERS = (
     ("script.txt", "the approved script, with the plan's words"),
     ("request-words.txt", "sheet of words of the request bundle"),
+    ("higher-ca-words.txt", "sheet of words of the higher CA's certificate"),
     ("token-pin.txt", "PIN of the practice token"),
     ("backup-procedure.txt", "how to clone the practice token, when you are asked to"),
     ("phrases.txt", "phrases you may enrol with (any others will do)"),
+)
+_FOLDERS = (
+    *("usb-in", "usb-ca", "usb-out", "evidence", "custody"),
+    *("state", "online", "paper"),
 )
 _PHRASES = {"A": Secret("practice phrase A"), "B": Secret("practice phrase B")}
 
@@ -102,7 +104,7 @@ class Rehearsal:
 
         A later kind on an empty practice Factory is rehearsed after a first ceremony.
         """
-        for name in ("usb-in", "usb-out", "evidence", "custody", "state", "online", "paper"):
+        for name in _FOLDERS:
             (self._directory / name).mkdir(mode=0o700, exist_ok=True)
         own = config.load(self._options.plan).plan
         kind = config.Kind(self._options.kind or own.kind.value)
@@ -166,7 +168,10 @@ class Rehearsal:
 
     def _fleet(self, factory: PracticeFactory, papers: Papers) -> Fleet:
         return Fleet(
-            self._directory, factory, lambda name: self._ca_store(name, papers), self._tell
+            self._directory,
+            factory,
+            lambda name: open_ca(self._directory, name, papers),
+            self._tell,
         )
 
     def _acted_on(
@@ -290,12 +295,33 @@ class Rehearsal:
         return f"The practice vendor's clone procedure, in another window:\n\n{line}\n".encode()
 
     def _hold(self, run: Run, plan_file: config.PlanFile, papers: Papers) -> int:
-        state = self._directory / "state"
         if self._held(plan_file):
             self._tell("going on after the ceremony, which is closed")
             return ExitStatus.DONE
+        status = self._sit(run, plan_file, papers)
+        if status == ExitStatus.STOPPED and self._answered(plan_file, papers):
+            status = self._sit(run, plan_file, papers)
+        return status
+
+    def _answered(self, plan_file: config.PlanFile, papers: Papers) -> bool:
+        """Whether the ceremony waited for the higher CA, which has signed now."""
+        answer = play_higher_ca(self._directory, plan_file)
+        if answer is None:
+            return False
+        papers.words["root-answer.words"] = answer
+        self._tell("higher CA: signed the root CSR; its answer is on the stick, its words on paper")
+        return True
+
+    def _sit(self, run: Run, plan_file: config.PlanFile, papers: Papers) -> int:
+        """One sitting: to the end, to where the officers leave, or to where the plan waits."""
+        state = self._directory / "state"
         if self._options.auto:
-            status = hold(plan_file, state, ScriptedOfficers(papers))
+            try:
+                status = hold(plan_file, state, ScriptedOfficers(papers))
+            except StoppedError as exc:
+                if exc.code != "stopped.waiting":
+                    raise
+                status = exc.status
             write_passphrases(self._directory, papers.passphrases)
             return status
         folder = self._directory / "paper"
@@ -303,7 +329,8 @@ class Rehearsal:
         say("  The papers on the table are in this folder; open them in another window:")
         say(f"    {folder}")
         for name, what in _PAPERS:
-            say(f"      {name:<21} {what}")
+            if (folder / name).exists():
+                say(f"      {name:<21} {what}")
         say("  The sticks are folders; their paths are offered where they are asked for.")
         if not self._options.plain:
             say("  Press Enter to open the wizard.")
@@ -331,34 +358,6 @@ class Rehearsal:
             expect=Fingerprint.from_words(words),
         )
         self._tell(f"online machine: {receipt}")
-
-    def _ca_store(self, name: str, papers: Papers) -> KeyStore:
-        """The opened key store of a local CA: its file in custody, else the practice token."""
-        in_custody = sorted((self._directory / "custody").glob(f"*-key-{name}-*/"))
-        if not in_custody:
-            return self._token_store(name)
-        file_store = FileKeyStore(in_custody[-1] / f"local_ca-{name}.key")
-        while True:
-            secret = papers.passphrase(name) or Secret(
-                getpass.getpass(f"  Passphrase of the {name} key, from your paper: ")
-            )
-            try:
-                file_store.login(normal(secret))
-            except KeyStoreError as exc:
-                if papers.passphrase(name) or exc.code != "file.passphrase_wrong":
-                    raise
-                say(f"  {exc.message}")
-            else:
-                return file_store
-
-    def _token_store(self, name: str) -> KeyStore:
-        token = config.load(Run(directory=self._directory, number=1).plan).plan.root.token
-        if token is None:
-            raise LookupError(name)
-        store: KeyStore = open_token(token, timeout_s=60, generate_timeout_s=60)
-        pin_file = self._directory / "paper" / "token-pin.txt"
-        store.login(Secret(pin_file.read_text().strip()))
-        return store
 
     def _summary(self, bundle: Path) -> None:
         self._tell("done")

@@ -25,6 +25,7 @@ from ceremony.x509.certificate import Certificate, read_time
 from ceremony.x509.der import DerError, Element
 from ceremony.x509.issuing import Issuer
 from ceremony.x509.public_keys import (
+    SIGNATURE_ALGORITHMS,
     KeyRefusedError,
     digest_of,
     key_identifier,
@@ -42,11 +43,6 @@ _ENUMERATED: Final = 0x0A
 _KEY_IDENTIFIER: Final = der.context(0, constructed=False)
 _HINT: Final = "Check the file with 'openssl crl -text', and have it signed again."
 
-# RFC 5758 §3.2: no parameters.
-_ALGORITHMS: Final = {
-    Curve.P256: der.sequence((der.encode_oid("1.2.840.10045.4.3.2"),)),
-    Curve.P384: der.sequence((der.encode_oid("1.2.840.10045.4.3.3"),)),
-}
 _SIGNERS: Final[dict[Curve, tuple[ec.EllipticCurve, hashes.SHA256 | hashes.SHA384]]] = {
     Curve.P256: (ec.SECP256R1(), hashes.SHA256()),
     Curve.P384: (ec.SECP384R1(), hashes.SHA384()),
@@ -132,7 +128,7 @@ def crl_tbs(content: CrlContent, curve: Curve) -> bytes:
     return der.sequence(
         (
             _integer(1),  # version 2
-            _ALGORITHMS[curve],
+            SIGNATURE_ALGORITHMS[curve],
             content.issuer.subject_der,
             at,
             _time(content.next_update),

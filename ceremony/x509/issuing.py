@@ -284,7 +284,7 @@ def _extensions(content: Content) -> list[tuple[x509.ExtensionType, bool]]:
     if profile.ca:
         constraints = x509.BasicConstraints(ca=True, path_length=profile.path_length)
         rows.append((constraints, profile.basic_constraints_critical))
-    rows.append((_key_usage(profile), profile.key_usage_critical))
+    rows.append((key_usage_of(profile), profile.key_usage_critical))
     if profile.extended_key_usage:
         purposes = [_PURPOSE_OIDS[name] for name in profile.extended_key_usage]
         rows.append((x509.ExtendedKeyUsage(purposes), profile.extended_key_usage_critical))
@@ -299,7 +299,8 @@ def _extensions(content: Content) -> list[tuple[x509.ExtensionType, bool]]:
     return rows
 
 
-def _key_usage(profile: Profile) -> x509.KeyUsage:
+def key_usage_of(profile: Profile) -> x509.KeyUsage:
+    """A profile's keyUsage, as an extension."""
     wanted = {_USAGES[usage] for usage in profile.key_usage}
     flags = (
         "digital_signature",
@@ -333,6 +334,7 @@ __all__ = [
     "csr_content",
     "device_content",
     "issuer_of",
+    "key_usage_of",
     "local_ca_content",
     "new_serial",
     "root_content",

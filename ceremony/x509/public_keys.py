@@ -52,6 +52,11 @@ _WEAK: Final = {
     "1.2.840.10045.4.3.1": "SHA-224",
     "1.2.840.113549.1.1.14": "SHA-224",
 }
+# DER AlgorithmIdentifier of our own signatures; RFC 5758 §3.2: no parameters.
+SIGNATURE_ALGORITHMS: Final = {
+    Curve.P256: der.sequence((der.encode_oid("1.2.840.10045.4.3.2"),)),
+    Curve.P384: der.sequence((der.encode_oid("1.2.840.10045.4.3.3"),)),
+}
 MAX_RSA_BITS: Final = 8192
 MIN_RSA_BITS: Final = 3072
 

@@ -16,7 +16,7 @@ from ceremony.x509.extensions import Extensions, read_extensions
 from ceremony.x509.public_keys import KeyRefusedError, PublicKey, read_public_key, verify
 
 MAX_BYTES: Final = 64 * 1024
-_EXTENSION_REQUEST: Final = "1.2.840.113549.1.9.14"
+EXTENSION_REQUEST: Final = "1.2.840.113549.1.9.14"
 _ATTRIBUTES: Final = {
     "1.2.840.113549.1.9.2": "unstructuredName",
     "1.2.840.113549.1.9.7": "challengePassword",
@@ -146,7 +146,7 @@ def _read_attributes(element: Element) -> tuple[Extensions, tuple[tuple[str, str
         if oid in seen or len(values) != 1:
             raise DerError("an attribute that is repeated or has not one value")
         seen.add(oid)
-        if oid == _EXTENSION_REQUEST:
+        if oid == EXTENSION_REQUEST:
             extensions = read_extensions(values[0])
         else:
             others.append((_ATTRIBUTES.get(oid, oid), "(attribute, not shown)"))

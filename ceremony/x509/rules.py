@@ -26,6 +26,16 @@ from ceremony.x509.public_keys import MIN_RSA_BITS, key_identifier
 
 _Row = tuple[Severity, str, str]
 _E, _W, _N = Severity.ERROR, Severity.WARNING, Severity.NOTE
+# What a higher CA usually adds, and no verifier stumbles over.
+_OF_HIGHER_CAS: Final = frozenset(
+    {
+        "2.5.29.18",  # issuerAltName
+        "2.5.29.31",  # cRLDistributionPoints
+        "2.5.29.32",  # certificatePolicies
+        "1.3.6.1.5.5.7.1.1",  # authorityInfoAccess
+    }
+)
+_NAME_CONSTRAINTS: Final = "2.5.29.30"
 _PROFILED: Final = frozenset(
     {
         ext.BASIC_CONSTRAINTS,
@@ -43,6 +53,7 @@ class _Case:
     certificate: Certificate
     profile: Profile
     factory: str | None
+    external: bool
 
     @property
     def role(self) -> Role:
@@ -55,7 +66,12 @@ class _Case:
 
 
 def check_certificate(
-    certificate: Certificate, role: Role, *, factory: str | None, recipe: bool = False
+    certificate: Certificate,
+    role: Role,
+    *,
+    factory: str | None,
+    recipe: bool = False,
+    external: bool = False,
 ) -> tuple[Finding, ...]:
     """Findings against the role's profile; the documentation's mistakes by their names.
 
@@ -67,9 +83,15 @@ def check_certificate(
         role: whose profile.
         factory: expected OU; None when it is not known.
         recipe: a root is weighed against the OpenSSL recipe's criticality.
+        external: a root is one that a higher CA signs, as the plan or the manifest says.
     """
     profile = ROOT_OPENSSL_RECIPE if recipe and role is Role.ROOT else PROFILES[role]
-    case = _Case(certificate=certificate, profile=profile, factory=factory)
+    case = _Case(
+        certificate=certificate,
+        profile=profile,
+        factory=factory,
+        external=external and role is Role.ROOT,
+    )
     return tuple(
         Finding(severity=severity, code=code, where=role.value, message=message)
         for check in _CHECKS
@@ -140,7 +162,7 @@ def _check_constraints(case: _Case) -> Iterator[_Row]:
     if profile.path_length is not None and constraints.path_length != profile.path_length:
         found = "absent" if constraints.path_length is None else str(constraints.path_length)
         yield _E, "certificate.path_length", f"pathlen is {found}, expected {profile.path_length}"
-    if profile.path_length is None and constraints.path_length is not None:
+    if profile.path_length is None and constraints.path_length not in _lengths(case):
         yield (
             _E if constraints.path_length == 0 else _W,
             "certificate.path_length",
@@ -156,6 +178,11 @@ def _check_constraints(case: _Case) -> Iterator[_Row]:
                 " 'openssl verify -x509_strict' and Python 3.13 refuse it"
             ),
         )
+
+
+def _lengths(case: _Case) -> tuple[int | None, ...]:
+    """What a root's pathlen may be: a higher CA's may leave room for the device CAs alone."""
+    return (None, *(range(1, 256) if case.external else ()))
 
 
 def _check_leaf(case: _Case) -> Iterator[_Row]:
@@ -202,7 +229,7 @@ def _check_purposes(case: _Case) -> Iterator[_Row]:
     wanted = profile.extended_key_usage
     why = ": no gateway lets such a device in" if profile.role is Role.DEVICE else ""
     if found is None:
-        if wanted:
+        if wanted and not case.external:  # absent: no restriction; and it was not asked for
             severity = _W if profile.ca else _E
             yield (
                 severity,
@@ -262,9 +289,16 @@ def _check_identifiers(case: _Case) -> Iterator[_Row]:
                 " registration service would not find this issuer"
             ),
         )
-    if one.aki is None and profile.authority_key_identifier:
+    if one.aki is None and (profile.authority_key_identifier or case.external):
         yield _W, "certificate.aki_missing", "has no authorityKeyIdentifier"
-    if case.role is Role.ROOT and not one.self_signed:
+    if case.external:
+        if one.self_signed:
+            yield (
+                _E,
+                "certificate.root_self_signed",
+                "the root is signed with its own key, and a higher CA's signature is expected",
+            )
+    elif case.role is Role.ROOT and not one.self_signed:
         yield (
             _W,
             "certificate.root_not_self_signed",
@@ -276,7 +310,15 @@ def _check_identifiers(case: _Case) -> Iterator[_Row]:
 
 def _check_unknown(case: _Case) -> Iterator[_Row]:
     for one in case.certificate.extensions.all:
-        if one.oid not in _PROFILED:
+        if case.external and one.oid == _NAME_CONSTRAINTS:
+            yield (
+                _W,
+                "certificate.name_constraints",
+                "has nameConstraints: names below that they do not permit are refused",
+            )
+        elif case.external and one.oid in _OF_HIGHER_CAS and not one.critical:
+            yield _N, "certificate.extension_of_higher_ca", f"has {one.name}"
+        elif one.oid not in _PROFILED:
             yield (
                 _E if one.critical else _W,
                 "certificate.extension_unknown",

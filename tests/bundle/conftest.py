@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 
 from ceremony.bundle.request import FILES, request_files
+from ceremony.bundle.root_csr import root_csr_files
 from ceremony.bundle.schema import (
     Current,
     DeviceCa,
@@ -28,6 +29,7 @@ from ceremony.x509.certificate import Certificate, read_certificate
 from ceremony.x509.csr import read_csr
 from ceremony.x509.pem import CERTIFICATE, write_pem
 from ceremony.x509.profiles import Role
+from ceremony.x509.root_csr import assemble_csr, root_csr_info
 
 FACTORY = "acme-fleet"
 USER = "5e8a2f04c1d7"
@@ -231,6 +233,20 @@ def make_local_ca(world: World, name: str) -> Issued:
     return Issued(role=Role.LOCAL_CA, name=name, certificate=sign(content, world.root_key))
 
 
+def make_root_csr(world: World) -> Mapping[str, bytes]:
+    """The folder with the root's CSR, as it goes to a higher CA."""
+    info = root_csr_info(factory=world.plan.factory, spki=spki_of(world.root_key))
+    signed = assemble_csr(info, world.root_key.sign(info, ec.ECDSA(hashes.SHA256())))
+    return root_csr_files(
+        plan=world.plan,
+        ceremony_id="create-20260102-0000",
+        created_at=BEGIN,
+        plan_sha256=world.plan_file.fingerprint.hex,
+        record_head="ab" * 32,
+        csr=read_csr(signed, "root.csr"),
+    )
+
+
 class Making:
     """The writers of this file, for tests."""
 
@@ -244,6 +260,7 @@ class Making:
     pem = staticmethod(pem_of)
     local_ca = staticmethod(make_local_ca)
     signed_root = staticmethod(make_signed_root)
+    root_csr = staticmethod(make_root_csr)
     begin = BEGIN
 
 

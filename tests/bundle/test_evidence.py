@@ -205,6 +205,7 @@ def test_a_ceremony_folder_is_compared_with_its_record(world, tmp_path: Path, ma
 def test_every_kind_of_path_is_recognised(world, tmp_path: Path, make, kind: Subject) -> None:
     files: dict[Subject, Mapping[str, bytes]] = {
         Subject.REQUEST: world.request,
+        Subject.ROOT_CSR: make.root_csr(world),
         Subject.UPLOAD: world.upload,
         Subject.EVIDENCE: evidence_of(world),
         Subject.CEREMONY: {"record.jsonl": evidence_of(world)["record.jsonl"]},

@@ -107,7 +107,12 @@ class TableServices:
         return () if first is None else (Place(path=first, label="plan"),)
 
     def verify_chain(
-        self, root: bytes, certificates: Mapping[str, tuple[str, bytes]], directory: Path
+        self,
+        root: bytes,
+        certificates: Mapping[str, tuple[str, bytes]],
+        directory: Path,
+        *,
+        above: Sequence[bytes] = (),
     ) -> tuple[CheckRow, ...]:
         return ()
 

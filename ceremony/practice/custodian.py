@@ -1,0 +1,50 @@
+"""Who holds the keys of a rehearsal's local CAs: in custody files, else on the practice token."""
+
+import getpass
+import sys
+from pathlib import Path
+
+from ceremony import config
+from ceremony.core.ports import KeyStore
+from ceremony.core.secret import Secret
+from ceremony.errors import KeyStoreError
+from ceremony.flow.passphrases import normal
+from ceremony.keys.file import FileKeyStore
+from ceremony.keys.token import open_token
+from ceremony.practice.officers import Papers
+from ceremony.practice.runs import Run
+
+
+def open_ca(directory: Path, name: str, papers: Papers) -> KeyStore:
+    """The opened key store of a local CA.
+
+    Args:
+        directory: the rehearsal's.
+        name: of the CA.
+        papers: its passphrase may be on them; else it is asked for.
+    """
+    in_custody = sorted((directory / "custody").glob(f"*-key-{name}-*/"))
+    if not in_custody:
+        return _on_token(directory, name)
+    store = FileKeyStore(in_custody[-1] / f"local_ca-{name}.key")
+    while True:
+        secret = papers.passphrase(name) or Secret(
+            getpass.getpass(f"  Passphrase of the {name} key, from your paper: ")
+        )
+        try:
+            store.login(normal(secret))
+        except KeyStoreError as exc:
+            if papers.passphrase(name) or exc.code != "file.passphrase_wrong":
+                raise
+            sys.stderr.write(f"  {exc.message}\n")
+        else:
+            return store
+
+
+def _on_token(directory: Path, name: str) -> KeyStore:
+    token = config.load(Run(directory=directory, number=1).plan).plan.root.token
+    if token is None:
+        raise LookupError(name)
+    store: KeyStore = open_token(token, timeout_s=60, generate_timeout_s=60)
+    store.login(Secret((directory / "paper" / "token-pin.txt").read_text().strip()))
+    return store
