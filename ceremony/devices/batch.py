@@ -191,9 +191,9 @@ class _Run:
 
     def _batch(self) -> Batch:
         order = self._order
-        known = self._ledger.batches(str(order.out))
+        words, known = order.words, self._ledger.batches(str(order.out))
         for batch in known:
-            if batch.source == order.words:
+            if batch.source == words:
                 return batch
         if order.form is not Form.FOLDERS:
             if known:
@@ -210,7 +210,7 @@ class _Run:
                         f"{show(str(path))} is there already, and not of this batch",
                         hint="Give another --out; nothing is overwritten.",
                     )
-        return self._ledger.begin(str(order.out), order.words, format_time(self._at))
+        return self._ledger.begin(str(order.out), words, format_time(self._at))
 
     def _results_path(self, batch: Batch | None) -> Path:
         out = self._order.out

@@ -38,7 +38,11 @@ class Source(Protocol):
 
     @property
     def words(self) -> str:
-        """What it is; the same command gives the same words."""
+        """What it is: the same command over the same rows gives the same words.
+
+        A file that has changed since is another batch: its rows are no longer those that
+        an earlier run has counted.
+        """
         ...
 
     @property
@@ -99,7 +103,7 @@ class Uuids:
     @property
     def words(self) -> str:
         """As `Source`."""
-        return f"uuids {self.path.absolute() if self.path else '-'}"
+        return f"uuids {_words_of(self.path)}"
 
     def rows(self, after: str) -> Iterator[SourceRow]:
         """As `Source`."""
@@ -150,7 +154,7 @@ class CsrFile:
     @property
     def words(self) -> str:
         """As `Source`."""
-        return f"csr-file {self.path.absolute() if self.path else '-'}"
+        return f"csr-file {_words_of(self.path)}"
 
     def rows(self, after: str) -> Iterator[SourceRow]:
         """As `Source`. A block that is cut off or too long is a row that will be refused."""
@@ -187,14 +191,22 @@ class CsrDirectory:
     @property
     def words(self) -> str:
         """As `Source`."""
-        return f"csr-dir {self.path.absolute()}"
+        number = 0
+        for name in self._names():
+            number += int.from_bytes(hashlib.sha256(name).digest())
+        return f"csr-dir {self.path.absolute()}, names {number % (1 << 256):064x}"
 
     @property
     def total(self) -> int | None:
         """As `Source`."""
+        return sum(1 for _ in self._names())
+
+    def _names(self) -> Iterator[bytes]:
         try:
-            with os.scandir(self.path) as entries:
-                return sum(not entry.name.startswith(".") for entry in entries)
+            with os.scandir(os.fsencode(self.path)) as entries:
+                for entry in entries:
+                    if entry.name[:1] != b".":
+                        yield entry.name
         except OSError as exc:
             raise _refuse(self.path, exc) from exc
 
@@ -203,14 +215,8 @@ class CsrDirectory:
         with closing(sqlite3.connect("")) as db:
             db.execute("PRAGMA cache_size = -16384")
             db.execute("CREATE TABLE names (name BLOB PRIMARY KEY) WITHOUT ROWID")
-            try:
-                with os.scandir(os.fsencode(self.path)) as entries:
-                    db.executemany(
-                        "INSERT INTO names VALUES (?)",
-                        ((entry.name,) for entry in entries if entry.name[:1] != b"."),
-                    )
-            except OSError as exc:
-                raise _refuse(self.path, exc) from exc
+            names = ((name,) for name in self._names())
+            db.executemany("INSERT INTO names VALUES (?)", names)
             begin = bytes.fromhex(after)
             for (name,) in db.execute(
                 "SELECT name FROM names WHERE name > ? ORDER BY name", (begin,)
@@ -230,6 +236,20 @@ class CsrDirectory:
             return b""
         finally:
             os.close(handle)
+
+
+def _words_of(path: Path | None) -> str:
+    """Its path, and its SHA-256 where it is a file that can be read twice."""
+    if path is None:
+        return "-"
+    if not path.is_file():
+        return str(path.absolute())
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as exc:
+        raise _refuse(path, exc) from exc
+    return f"{path.absolute()}, sha256 {digest}"
 
 
 def _open(path: Path | None, stream: BinaryIO | None) -> BinaryIO:

@@ -167,6 +167,33 @@ def test_another_command_for_the_same_file_is_refused(floor: Any) -> None:
         assert caught.value.code == "devices.batch_differs"
 
 
+def test_rows_that_were_added_since_are_no_part_of_the_batch_before(
+    floor: Any, tmp_path: Path
+) -> None:
+    """The same command over a longer list must not say that all was done before."""
+    ids, csrs = tmp_path / "ids", tmp_path / "csrs"
+    csrs.mkdir()
+    ids.write_text(UUIDS[0])
+    (csrs / "1.csr").write_bytes(write_csr(UUIDS[2]))
+    sources = (Uuids(ids), CsrDirectory(csrs))
+    for source in sources:
+        out = f"{type(source).__name__}.jsonl"
+        assert floor.issue(source, out).issued == 1
+        assert floor.issue(source, out).before
+    ids.write_text(f"{UUIDS[0]}\n{UUIDS[1]}")
+    (csrs / "0.csr").write_bytes(write_csr(UUIDS[3]))
+    for source in sources:
+        out = f"{type(source).__name__}.jsonl"
+        with pytest.raises(PlanError) as caught:
+            floor.issue(source, out)
+        assert caught.value.code == "devices.batch_differs"
+        again = floor.issue(source, "folders")
+        assert (again.issued, again.refused) == (1, 1)
+    with pytest.raises(MediaError) as missing:
+        floor.issue(CsrDirectory(tmp_path / "none"), "none.jsonl")
+    assert missing.value.code == "devices.source"
+
+
 def test_a_file_that_is_there_is_never_overwritten(floor: Any) -> None:
     (floor.folder / "batch.jsonl").write_text("mine")
     with pytest.raises(MediaError) as caught:
