@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from ceremony.online.comparing import Row, Verdict
+from ceremony.online.comparing import CRL, Row, Verdict
 
 RECEIPT_SCHEMA: Final = "ceremony-receipt/1"
 Result = Literal["uploaded", "already there", "not as sent", "dry run"]
@@ -56,6 +56,10 @@ class Receipt:
         return self.document.result == "already there"
 
     def __str__(self) -> str:
-        there = sum(row.verdict is Verdict.THERE for row in self.document.certificates)
-        tail = f"; receipt {self.path}" if self.path else ""
-        return f"{self.document.result}: the Factory has {there} certificates of the bundle{tail}"
+        there = [row for row in self.document.certificates if row.verdict is Verdict.THERE]
+        acted = sum(row.field == CRL for row in there)
+        told = [f"the Factory has {len(there) - acted} certificates of the bundle"]
+        told = told if len(there) > acted else []
+        told += [f"it did what the CRL asks for with {acted} device CAs"] if acted else []
+        told += [f"receipt {self.path}"] if self.path else []
+        return f"{self.document.result}: {'; '.join(told)}"

@@ -13,20 +13,23 @@ from ceremony.keys.file import FileKeyStore
 from ceremony.keys.token import open_token
 from ceremony.practice.officers import Papers
 from ceremony.practice.runs import Run
+from ceremony.x509.certificate import Certificate, read_certificate
 
 
-def open_ca(directory: Path, name: str, papers: Papers) -> KeyStore:
-    """The opened key store of a local CA.
+def open_ca(directory: Path, name: str, ca: Certificate, papers: Papers) -> KeyStore:
+    """The opened key store of a local CA: its file in custody, else the practice token.
 
     Args:
         directory: the rehearsal's.
-        name: of the CA.
+        name: of the CA, which others of another year may share.
+        ca: its certificate, which tells it from those.
         papers: its passphrase may be on them; else it is asked for.
     """
-    in_custody = sorted((directory / "custody").glob(f"*-key-{name}-*/"))
+    certificates = (directory / "custody").glob(f"*-key-{name}-*/local_ca-{name}.pem")
+    in_custody = [path for path in certificates if read_certificate(path.read_bytes(), name) == ca]
     if not in_custody:
         return _on_token(directory, name)
-    store = FileKeyStore(in_custody[-1] / f"local_ca-{name}.key")
+    store = FileKeyStore(in_custody[0].with_suffix(".key"))
     while True:
         secret = papers.passphrase(name) or Secret(
             getpass.getpass(f"  Passphrase of the {name} key, from your paper: ")

@@ -12,14 +12,14 @@ from ceremony.practice.factory import PracticeFactory
 from ceremony.x509.certificate import Certificate, read_certificate
 from ceremony.x509.pem import CERTIFICATE, read_pem_list
 
-OpenStore = Callable[[str], KeyStore]
+OpenStore = Callable[[str, Certificate], KeyStore]
 
 
 class Fleet:
     """The devices of a rehearsal folder; ``device/`` holds the one that is known.
 
     Args:
-        open_store: the opened key store of the local CA with that name.
+        open_store: the opened key store of the local CA with that name and certificate.
         tell: shows a line.
     """
 
@@ -88,7 +88,7 @@ class Fleet:
         name = self.name_of(ca)
         if name is None:
             raise LookupError("no local CA of this folder")
-        with self._open_store(name) as store:
+        with self._open_store(name, ca) as store:
             key = find_key(store.keys(), ca.spki, name)
             return make_device(
                 folder,

@@ -93,6 +93,7 @@ class Papers:
         passphrases: of key files, by name, as copied from the screen.
         clone: does the vendor's clone procedure.
         texts: what is typed into the form with that key, where this run has its own.
+        choices: which option is taken at the question with that key, likewise.
     """
 
     words: dict[str, Fingerprint]
@@ -101,6 +102,7 @@ class Papers:
     passphrases: dict[str, Secret] = field(default_factory=dict)
     clone: Callable[[], None] = lambda: None
     texts: dict[str, Mapping[str, str]] = field(default_factory=dict)
+    choices: dict[str, str] = field(default_factory=dict)
 
     def passphrase(self, name: str) -> Secret | None:
         """Of the key file of that name, whole; None where it was never shown."""
@@ -146,7 +148,8 @@ class ScriptedOfficers:
                 self.papers.passphrases[prompt.key.replace(".passphrase", "")] = prompt.secret
                 return Done()
             case Choose():
-                return Chosen(value=_CHOICES.get(prompt.key, prompt.options[0].value))
+                choices = {**_CHOICES, **self.papers.choices}
+                return Chosen(value=choices.get(prompt.key, prompt.options[0].value))
             case EnterText():
                 texts = {**_TEXTS, **self.papers.texts}
                 return Entered(values=texts.get(prompt.key) or _bags(prompt))

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from ceremony import __version__, config
 from ceremony.bundle.request import RequestBundle, read_request
 from ceremony.core.fingerprints import Fingerprint
@@ -37,12 +39,16 @@ from ceremony.practice.runs import (
     Run,
     keep_port,
     kept_factory,
+    read_head,
     read_passphrases,
+    run_for,
     this_run,
+    write_head,
     write_passphrases,
 )
 from ceremony.practice.softhsm import create_token, find_module
 from ceremony.practice.store import write_private
+from ceremony.record.chain import sha256_hex
 from ceremony.x509.certificate import Certificate, read_certificate
 
 _PAPERS = (
@@ -122,7 +128,8 @@ class Rehearsal:
             return self._hold_run(own, kind, factory)
 
     def _hold_run(self, own: config.Plan, kind: config.Kind, factory: PracticeFactory) -> int:
-        run = this_run(self._directory)
+        asked = f"{kind.value} {sha256_hex(msgspec.json.encode(own))}\n"
+        run = run_for(self._directory, asked, say)
         plan_file, pin = self._plan(run, own, kind, factory)
         if not facts_of(kind).exports:
             return self._without_crossing(run, plan_file, pin)
@@ -170,7 +177,7 @@ class Rehearsal:
         return Fleet(
             self._directory,
             factory,
-            lambda name: open_ca(self._directory, name, papers),
+            lambda name, ca: open_ca(self._directory, name, ca, papers),
             self._tell,
         )
 
@@ -262,6 +269,7 @@ class Rehearsal:
             words={
                 "plan.words": plan_file.fingerprint,
                 **foreign_csrs(self._directory / "usb-in", plan_file.plan),
+                **read_head(self._directory),
                 f"{what}.words": value,
             },
             pin=pin,
@@ -316,14 +324,16 @@ class Rehearsal:
         """One sitting: to the end, to where the officers leave, or to where the plan waits."""
         state = self._directory / "state"
         if self._options.auto:
+            papers.choices["choose.ceremony"] = self._unfinished(plan_file) or "new"
             try:
-                status = hold(plan_file, state, ScriptedOfficers(papers))
+                return hold(plan_file, state, ScriptedOfficers(papers))
             except StoppedError as exc:
                 if exc.code != "stopped.waiting":
                     raise
-                status = exc.status
-            write_passphrases(self._directory, papers.passphrases)
-            return status
+                return exc.status
+            finally:  # what is on paper stays there, however a sitting ends
+                write_passphrases(self._directory, papers.passphrases)
+                write_head(self._directory, papers.words)
         folder = self._directory / "paper"
         say("")
         say("  The papers on the table are in this folder; open them in another window:")
@@ -340,6 +350,13 @@ class Rehearsal:
         return subprocess.run(
             [*command, "--plain"] if self._options.plain else command, check=False
         ).returncode
+
+    def _unfinished(self, plan_file: config.PlanFile) -> str | None:
+        """Name of this run's ceremony, where it was begun and not finished."""
+        wanted = plan_file.fingerprint.hex
+        held = ceremonies(self._directory / "state")
+        names = [one.directory.name for one in held if one.plan_sha256 == wanted]
+        return names[0] if names else None
 
     def _held(self, plan_file: config.PlanFile) -> bool:
         """Whether this run's ceremony reached its end before something after it was cut off."""

@@ -5,6 +5,7 @@ leaves ``paper/run-<n>.done``. Bundles are found by the fingerprint of the plan 
 """
 
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,12 +13,15 @@ from urllib.parse import urlsplit
 
 from ceremony import config
 from ceremony.bundle.request import DOCUMENT
+from ceremony.core.fingerprints import Fingerprint
 from ceremony.core.secret import Secret
 from ceremony.practice.factory import PracticeFactory
 from ceremony.practice.plans import rehearsal_name
 from ceremony.practice.store import write_private
 
 _PASSPHRASES = "passphrases.json"
+_HEAD = "record-head.txt"
+_HEAD_WORDS = "head.words"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +49,20 @@ class Run:
     def finish(self) -> None:
         """Marks it as done."""
         write_private(self._marker, b"")
+
+    def is_for(self, asked: str) -> bool:
+        """Whether this run, begun or not, is one of what is asked for now."""
+        if not self.plan.exists() or not self._asked.exists():
+            return True
+        return self._asked.read_text() == asked
+
+    def begin(self, asked: str) -> None:
+        """Notes what it was begun for: kind, and fingerprint of the user's own plan."""
+        write_private(self._asked, asked.encode())
+
+    @property
+    def _asked(self) -> Path:
+        return self.directory / "paper" / f"run-{self.number}.asked"
 
     @property
     def _marker(self) -> Path:
@@ -77,6 +95,27 @@ def this_run(directory: Path) -> Run:
     number = 1
     while (run := Run(directory=directory, number=number)).done:
         number += 1
+    return run
+
+
+def run_for(directory: Path, asked: str, say: Callable[[str], None]) -> Run:
+    """The unfinished run if it is one of what is asked for, else a new one.
+
+    Args:
+        asked: kind, and fingerprint of the user's own plan.
+        say: shows a line, where something else is unfinished.
+    """
+    run = this_run(directory)
+    if not run.is_for(asked) and run.number == 1:
+        say("  note      this folder's first ceremony is not finished; it goes on, under the")
+        say("            plan that it was begun with. Take another --keep for another plan.")
+        return run
+    if not run.is_for(asked):
+        say(f"  note      run {run.number} of this folder, of another plan or kind, is left as")
+        say("            it is: unfinished. A new one begins.")
+        run.finish()
+        run = this_run(directory)
+    run.begin(asked)
     return run
 
 
@@ -131,6 +170,18 @@ def read_passphrases(directory: Path) -> dict[str, Secret]:
     if not path.exists():
         return {}
     return {name: Secret(text) for name, text in json.loads(path.read_bytes()).items()}
+
+
+def read_head(directory: Path) -> dict[str, Fingerprint]:
+    """What they copied when a sitting ended: the words of the record's head."""
+    path = directory / "paper" / _HEAD
+    return {_HEAD_WORDS: Fingerprint.from_hex(path.read_text().strip())} if path.exists() else {}
+
+
+def write_head(directory: Path, words: Mapping[str, Fingerprint]) -> None:
+    """Keeps it for the next sitting."""
+    if _HEAD_WORDS in words:
+        write_private(directory / "paper" / _HEAD, f"{words[_HEAD_WORDS].hex}\n".encode())
 
 
 def write_passphrases(directory: Path, passphrases: dict[str, Secret]) -> None:

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 from ceremony.practice.factory import PracticeFactory
-from tests.stories.conftest import FACTORY, TOP, Kept, run
+from tests.stories.conftest import FACTORY, TOP, Kept, Run, run
 
 PURPOSES = {
     "factory_ca.pem": "any",
@@ -187,3 +187,39 @@ def test_52_a_rehearsals_payload_sent_by_hand_to_a_real_factory_is_refused(
 def _copied(bundle: Path, folder: Path) -> Path:
     shutil.copy(bundle / "payload.json", folder)
     return folder
+
+
+ADDING = """
+schema = "ceremony-plan/1"
+factory = "acme-fleet"
+kind = "add-device-ca"
+user_id = "5e8a2f04"
+[root]
+token = {{ module = "/usr/lib/their.so", serial = "1" }}
+backup = {{ method = "none" }}
+[[local_ca]]
+name = "{name}"
+key_store = "token"
+on_root_token = true
+"""
+
+
+def test_a_run_that_stopped_goes_on_and_a_corrected_plan_begins_a_new_one(tmp_path: Path) -> None:
+    keep, plan = tmp_path / "keep", tmp_path / "own.toml"
+
+    def rehearse(name: str) -> Run:
+        plan.write_text(ADDING.format(name=name))
+        return run("ceremony", "rehearse", plan, "--auto", "--key-store", "pkcs11", "--keep", keep)
+
+    first = rehearse("line-1")  # a file of that name was made by the first ceremony before it
+    assert first.status == 0, first.err
+    again = rehearse("line-1")
+    assert again.status == 4, again.err
+    assert "[token.label_taken]" in again.err
+    more = rehearse("line-1")
+    assert more.status == 4, "it goes on where it stopped, with the head from paper"
+    corrected = rehearse("line-2")
+    assert corrected.status == 0, corrected.err
+    assert "is left as" in corrected.err
+    whole = run("ceremony", "verify", keep / "state")
+    assert whole.status == 0, whole.out
