@@ -2,6 +2,7 @@
 # The real parts that tests need: tokens, OpenSSL, a terminal, QR and PDF readers.
 set -eu
 missing=""
+PATH="$PATH:/usr/sbin"
 need() { command -v "$1" >/dev/null || missing="$missing $2"; }
 need softhsm2-util softhsm2
 need pkcs11-tool opensc
@@ -14,7 +15,7 @@ need unshare util-linux
 need zbarimg zbar-tools
 need pdftoppm poppler-utils
 need cc gcc
-PATH="$PATH:/usr/sbin" need nginx nginx-light
+need nginx nginx-light
 need go golang-go
 [ -e /usr/include/stdlib.h ] || missing="$missing libc6-dev"
 [ -z "$missing" ] && exit 0
