@@ -26,7 +26,7 @@ def open_part(plan: Plan) -> Part:
             + (", marked REHEARSAL" if plan.rehearsal else "")
             + f"; factory {plan.factory}",
         ),
-        (EITHER, "Enter place, purpose and approval reference.", "As on pages 1 and 2"),
+        (EITHER, "Enter place, purpose and approval reference.", "As on page 1 and in 'The day'"),
     ]
     rows += [
         (

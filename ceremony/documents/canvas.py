@@ -4,7 +4,7 @@ Lengths are millimetres, sizes of type are points. Core fonts only: nothing is e
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import Enum
 
@@ -78,6 +78,10 @@ class Canvas:
     def page(self) -> int:
         """The number of the page that is being drawn, 1 for the first."""
         return int(self._pdf.page_no())
+
+    def scratch(self) -> "Canvas":
+        """An empty page like these, to measure on."""
+        return Canvas(replace(self._document, marks=(), footer=""), 0)
 
     def finish(self) -> bytes:
         """The PDF file."""

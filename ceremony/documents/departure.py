@@ -88,7 +88,7 @@ def close_part(plan: Plan) -> Part:
         ),
         (
             EITHER,
-            "Pull all sticks. Put each into its bag; write bag numbers and holders on page 2.",
+            "Pull all sticks. Put each into its bag; complete the list 'What is in the room'.",
             "; ".join(f"{what}: {where}" for what, where in _sticks(plan)),
         ),
     ]

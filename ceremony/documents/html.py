@@ -5,7 +5,7 @@ All data is escaped.
 """
 
 import html
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import singledispatch
 from importlib.resources import files
 
@@ -21,7 +21,7 @@ def render_html(document: Document) -> bytes:
     """The document as HTML5, ASCII bytes."""
     marks = "".join(f'<p class="mark">{_text(mark)}</p>' for mark in document.marks)
     across = _text(document.marks[0]) if document.marks else ""
-    body = "\n".join(_block(block) for block in document.blocks)
+    body = "\n".join(_parts(document.blocks))
     page = f"""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -46,6 +46,22 @@ def render_html(document: Document) -> bytes:
 </html>
 """
     return page.encode("ascii", "xmlcharrefreplace")
+
+
+def _parts(blocks: Iterable[Block]) -> Iterator[str]:
+    """The blocks, each part in a section of its own, which print keeps on a page if it fits."""
+    open_: list[int] = []
+    for block in blocks:
+        if isinstance(block, model.Heading | model.PageBreak):
+            level = block.level if isinstance(block, model.Heading) else 1
+            while open_ and open_[-1] >= level:
+                open_.pop()
+                yield "</section>"
+        if isinstance(block, model.Heading):
+            open_.append(block.level)
+            yield "<section>"
+        yield _block(block)
+    yield from ("</section>" for _ in open_)
 
 
 def _style(document: Document) -> str:

@@ -82,7 +82,7 @@ _VENDOR_BACKUP: tuple[Row, ...] = (
         BOTH,
         (
             "Copy the root key to the backup token by the vendor's own procedure. Write the "
-            "procedure's reference and the backup token's serial number on page 2."
+            "procedure's reference and the backup token's serial number into the list."
         ),
         "The vendor's tool reports success",
     ),

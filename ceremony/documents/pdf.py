@@ -21,6 +21,7 @@ _QR_MODULE = 0.95
 _HAND = 9.5
 _HEADING = 14.0
 _KEPT = 110.0
+_KEPT_WHOLE = 235.0
 _TOGETHER = 8
 _NAME_LINES = 8
 
@@ -44,20 +45,41 @@ def _draw(document: Document, pages: int) -> Canvas:
     for at, block in enumerate(document.blocks):
         if isinstance(block, model.Heading):
             canvas.need(_HEADING + _least(document.blocks[at + 1 :], canvas))
+            canvas.need(_whole(block, document.blocks[at + 1 :], canvas))
         _block(block, canvas)
     return canvas
 
 
+def _whole(heading: model.Heading, after: Sequence[Block], canvas: Canvas) -> float:
+    """Height of a part that is kept on one page; 0 where it is too long for that."""
+    part: list[Block] = [heading]
+    for block in after:
+        ends = isinstance(block, model.Heading) and block.level <= heading.level
+        if ends or isinstance(block, model.PageBreak):
+            break
+        part.append(block)
+    scratch = canvas.scratch()
+    for block in part:
+        _block(block, scratch)
+        if scratch.page > 1 or scratch.y - TOP > _KEPT_WHOLE:
+            return 0
+    return scratch.y - TOP
+
+
 def _least(blocks: Sequence[Block], canvas: Canvas) -> float:
-    """Room that must be left below a heading, so that it does not stand alone."""
+    """Room that must be left below a heading, so that neither it nor its lead stands alone."""
+    lead = 0.0
     for block in blocks:
         if isinstance(block, model.Facts):
-            return min(_facts_height(block, canvas), _KEPT)
+            return lead + min(_facts_height(block, canvas), _KEPT)
         if isinstance(block, model.Print):
-            return 75.0 if block.fingerprint is None else 50.0
-        if not isinstance(block, model.Heading):
+            return lead + (75.0 if block.fingerprint is None else 50.0)
+        if isinstance(block, model.Paragraph):
+            lines = len(canvas.wrap(block.text, ROOM - 8, _PLAIN)) + bool(block.lead)
+            lead += min(lines, _TOGETHER) * _PLAIN.leading + 6
+        elif not isinstance(block, model.Heading):
             break
-    return 28.0
+    return lead + 28.0
 
 
 @singledispatch

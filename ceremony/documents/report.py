@@ -101,6 +101,7 @@ def _front(entries: Entries, opened: Entry, plan: Plan | None) -> tuple[Block, .
         ("Place", place.typed("place") if place else "not on record"),
         ("Purpose", place.typed("purpose") if place else "not on record"),
         ("Approval", place.typed("approval") if place else "not on record"),
+        ("Script", f"of this plan, made by ceremony {opened.text('tool_version')}"),
         ("Root key backup", "NONE: the key is kept once" if method == "none" else method),
         ("Exceptions", str(len(tuple(entries.all("exception")))) + " on record"),
         ("Record of the ceremony before", opened.text("previous_head") or "none on this laptop"),
@@ -148,8 +149,7 @@ def _notices(entries: Entries, opened: Entry, method: str) -> tuple[Block, ...]:
 def _people(entries: Entries) -> tuple[Block, ...]:
     rows: list[tuple[str, ...]] = []
     for entry in entries.all("officer"):
-        seat = show(entry.line.key)
-        part = "Witness" if seat == "witness" else f"Officer {seat}"
+        part = _part(entry)
         identity = entry.typed("identity") or "not on record"
         rows.append((part, entry.typed("name"), entry.typed("role"), identity, entry.line.at))
     rows += others(entries)
@@ -179,6 +179,11 @@ def _next(entries: Entries, plan: Plan | None) -> tuple[Block, ...]:
     return Heading(text="What comes next"), Facts(rows=what_next(plan, bundle))
 
 
+def _part(entry: Entry) -> str:
+    seat = show(entry.line.key)
+    return "Witness" if seat == "witness" else f"Officer {seat}"
+
+
 def _plan(opened: Entry, plan: Plan | None) -> tuple[Block, ...]:
     blocks: list[Block] = [Heading(text="The plan")]
     if plan is None:
@@ -191,17 +196,38 @@ def _plan(opened: Entry, plan: Plan | None) -> tuple[Block, ...]:
     return tuple(blocks)
 
 
+_ATTENDED = (
+    Column(title="Name", share=50),
+    Column(title="Part", share=34),
+    Column(title="Since, or before (UTC)", share=40),
+    Column(title="Until (UTC), by hand", share=40),
+)
+
+
 def _sign_off(entries: Entries) -> tuple[Block, ...]:
     people = {entry.line.key: entry.typed("name") for entry in entries.all("officer")}
     rows = [("Officer A", people.get("A", "")), ("Officer B", people.get("B", ""))]
     if "witness" in people:
         rows.append(("Witness", people["witness"]))
+    since = [
+        (entry.typed("name"), _part(entry), entry.line.at, "") for entry in entries.all("officer")
+    ]
+    since += [(name, part, at, "") for part, name, _, _, at in others(entries)]
     return (
         PageBreak(),
         Heading(text="Sign-off"),
+        Table(tall=True, caption="Who attended", columns=_ATTENDED, rows=tuple(since)),
         Paragraph(
-            text="I have read this report. The head of the record on its first page is the one "
-            "that I saw on the screen and that stands on paper."
+            text="This report tells the ceremony as it was. It was held by the script of this "
+            "plan, but for the exceptions that are told. The private keys named here were made "
+            "or used before two officers; they are where this report says, and I know of no "
+            "other copy. The head of the record on the first page is the one that I saw on the "
+            "screen and that stands on paper."
         ),
-        Signatures(rows=(*rows, ("Auditor", ""))),
+        Signatures(rows=tuple(rows)),
+        Paragraph(
+            text="I am independent of those who hold these keys. I have compared this report "
+            "with the record, whose head I have from paper (ceremony verify --expect)."
+        ),
+        Signatures(rows=(("Auditor", ""),)),
     )

@@ -221,6 +221,13 @@ def _equipment(plan: Plan) -> tuple[Block, ...]:
     )
 
 
+def _certified(plan: Plan) -> tuple[str, ...]:
+    """Asked of people where there is a token: PKCS#11 tells nothing of it."""
+    tokens = plan.root.key_store == "token" or any(ca.key_store == "token" for ca in plan.local_ca)
+    label = "FIPS 140 or Common Criteria certificate of each token, and the mode that it runs in"
+    return (label,) if tokens else ()
+
+
 def _exceptions() -> tuple[Block, ...]:
     blocks: list[Block] = []
     for number in range(1, _EXCEPTION_SHEETS + 1):
@@ -247,7 +254,7 @@ def _sign_off(plan: Plan) -> tuple[Block, ...]:
                 "Every step has initials and a time, or an exception sheet.",
                 "The head of the record is written in part 9.",
                 "Exceptions on record: ______   exception sheets: ______   they agree.",
-                "Every item of page 2 has a holder and a bag number.",
+                "Every item of 'What is in the room' has a holder and a bag number.",
             )
         ),
         Paragraph(
@@ -255,6 +262,7 @@ def _sign_off(plan: Plan) -> tuple[Block, ...]:
             "every departure from it."
         ),
         Signatures(rows=tuple(people)),
+        *(WriteIn(label=label, lines=2) for label in _certified(plan)),
         PageBreak(),
         Heading(text="Statement of the witness"),
         Paragraph(
