@@ -44,7 +44,9 @@ _FOREIGN = frozenset(
     }
 )
 _OURS = frozenset({"ceremony.request"})
-_PROMPTS = frozenset({"export.path", "export.words", "plan.words", "request.words", "upload.words"})
+_PROMPTS = frozenset(
+    {"export.path", "head.words", "export.words", "plan.words", "request.words", "upload.words"}
+)
 _PLAN_KEYS = frozenset({"online.api", "online.proxy"})
 _SKIPPED = frozenset({"ceremony/practice/officers.py"})  # It answers prompts by their keys.
 
