@@ -81,7 +81,7 @@ def _what(room: Room, work: Work, wanted: tuple[Order | CrlOrder, ...]) -> tuple
     count = sum(isinstance(order, Order) for order in wanted)
     blocks: list[Block] = []
     if count:
-        sentence = f"{count} certificates will be signed with the root key."
+        sentence = f"{count} certificate{'s' * (count != 1)} will be signed with the root key."
         rows = tuple((one.file, one.role.value) for one in wanted if isinstance(one, Order))
         blocks += [Text(text=sentence, tone=Tone.WARN), Facts(rows=rows)]
     if work.chosen:
