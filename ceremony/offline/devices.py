@@ -11,7 +11,7 @@ from typing import Any, Final
 import click
 
 from ceremony import config
-from ceremony.bundle.media import MAX_PEM_BYTES, read_file
+from ceremony.bundle.media import MAX_PEM_BYTES, SUMS, read_file
 from ceremony.command_line import Group
 from ceremony.core.pace import Pace
 from ceremony.core.text import show
@@ -23,7 +23,7 @@ from ceremony.devices.rendering import Form
 from ceremony.devices.rows import Progress
 from ceremony.devices.sota import DIRECTORY, sota_toml
 from ceremony.devices.sources import Count, CsrDirectory, CsrFile, Single, Source, Uuids
-from ceremony.errors import ExitStatus, VerificationError
+from ceremony.errors import ExitStatus, PlanError, VerificationError
 from ceremony.offline.clock import SystemClock
 from ceremony.offline.floor import ca_certificates, open_ca_store
 from ceremony.x509.certificate import read_certificate
@@ -162,7 +162,14 @@ def _ledger_path(ca: Path | None, ledger: Path | None) -> Path:
         return ledger
     if ca is None:
         raise click.UsageError("give --ca or --ledger")
-    return ca.with_suffix(".ledger")
+    path = ca.with_suffix(".ledger")
+    if (ca.parent / SUMS).exists() and not path.exists():
+        raise PlanError(
+            "devices.ledger_place",
+            f"{show(str(ca.parent))} is a bundle: a ledger in it would be a file too many",
+            hint="Copy the CA's files to a folder of its own, or name the ledger with --ledger.",
+        )
+    return path
 
 
 class _Progress:

@@ -132,6 +132,17 @@ def test_what_is_asked_for_must_be_clear(floor: Any) -> None:
     assert "devices.key_missing" in run(floor, *ISSUE, "--count", "1", "--out", "o.jsonl").stderr
 
 
+def test_a_bundle_gets_no_ledger(floor: Any) -> None:
+    """An upload or custody bundle would not verify any more."""
+    (floor.folder / "SHA256SUMS").touch()
+    done = run(floor, *ISSUE, "--count", "1", "--out", "out.jsonl")
+    assert done.returncode == 2
+    assert "devices.ledger_place" in done.stderr
+    assert not list(floor.folder.glob("*.ledger*"))
+    done = run(floor, *ISSUE, "--count", "1", "--out", "out.jsonl", "--ledger", "mine.ledger")
+    assert done.returncode == 0, done.stderr
+
+
 def test_uuids_from_standard_input(floor: Any) -> None:
     command = [sys.executable, "-m", "ceremony", "devices", *ISSUE, "--uuids", "-"]
     done = subprocess.run(
