@@ -8,7 +8,8 @@ from typing import Any, Protocol
 from ceremony.config import Plan, PlanFile, Token
 from ceremony.core.ports import Clock, KeyStore, Linter, Stick, StoreInfo
 from ceremony.core.secret import Secret
-from ceremony.errors import CeremonyError
+from ceremony.core.text import show
+from ceremony.errors import CeremonyError, VerificationError
 from ceremony.flow.prompts import (
     CheckRow,
     Frame,
@@ -169,11 +170,15 @@ class Room:
         """That line, which an earlier step has written.
 
         Raises:
-            LookupError: it is not there; a bug.
+            VerificationError: `record.line`: it is not there; somebody took it out.
         """
         line = self.record.find(kind, key)
         if line is None:
-            raise LookupError(f"no {kind} line for {key}")
+            raise VerificationError(
+                "record.line",
+                f"the record lacks what must stand before its end: {show(kind)} {show(key)}",
+                hint="Compare with another copy of the record; do not go on with this one.",
+            )
         return line
 
     def has(self, kind: str, key: str) -> bool:

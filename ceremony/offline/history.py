@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from ceremony.command_line import Command
+from ceremony.core.text import show
 from ceremony.offline.environment import state_folder
 from ceremony.offline.store import Held, ceremonies
 from ceremony.record.years import Year, years
@@ -70,7 +71,7 @@ def _row(held: Held, year: Year) -> dict[str, object]:
             "rehearsal": first.data["rehearsal"],
             "began": first.at,
             "last": last.at,
-            "step": last.step,
+            "step": show(last.step),
             "exceptions": sum(line.type == "exception" for line in held.lines),
             "head": last.fingerprint.hex,
         }

@@ -13,7 +13,8 @@ from ceremony.config import MAX_PLAN_BYTES, PlanFile, parse
 from ceremony.core.text import show
 from ceremony.errors import CeremonyError, MediaError, PlanError, StoppedError
 from ceremony.flow.closing import FINISHED
-from ceremony.flow.prompts import CheckRow, CheckStatus, Step
+from ceremony.flow.program import current_step
+from ceremony.flow.prompts import CheckRow, CheckStatus
 from ceremony.flow.room import Room, Services
 from ceremony.offline.environment import check_folder
 from ceremony.record.chain import SCHEMA, Line, read_lines, whole_lines
@@ -199,7 +200,7 @@ def resume(directory: Path, plan_file: PlanFile, services: Services) -> Room:
         room = Room(plan_file=plan_file, directory=directory, record=record, services=services)
         if not record.closed:
             room.append(
-                _last_step(record),
+                current_step(room),
                 "reopen",
                 str(len(record.all("reopen")) + 1),
                 tool_version=services.tool.version,
@@ -209,10 +210,6 @@ def resume(directory: Path, plan_file: PlanFile, services: Services) -> Room:
         record.close()
         raise
     return room
-
-
-def _last_step(record: Record) -> Step:
-    return Step(record.lines[-1].step)
 
 
 def _factory(held: Held) -> str:

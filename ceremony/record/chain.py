@@ -7,7 +7,7 @@ line before, its LF included, so that ``tail -n 1 record.jsonl | sha256sum`` is 
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -17,6 +17,7 @@ from msgspec import Meta
 from ceremony.core.fingerprints import Fingerprint
 from ceremony.core.text import show
 from ceremony.errors import VerificationError
+from ceremony.record.members import told
 
 SCHEMA = "ceremony-record/1"
 FIRST = "0" * 64
@@ -100,6 +101,7 @@ def read_lines(raw: bytes) -> tuple[Line, ...]:
     previous = FIRST
     for number, text in enumerate(raw[:-1].split(b"\n")):
         line = read_line(number, text + b"\n")
+        line = replace(line, data=told(number, dict(line.data), first=number == 0))
         if line.n != number or line.prev != previous:
             raise _refuse("record.chain", f"line {number + 1} does not follow the line before it")
         previous = line.fingerprint.hex

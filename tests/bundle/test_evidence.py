@@ -34,6 +34,15 @@ def _typed(what: str, value: str) -> list[Step]:
     return [("type-back", f"{what}/{value}/1/{seat}", {"verdict": "match"}) for seat in "AB"]
 
 
+OPEN = {
+    "schema": "ceremony-record/1",
+    "ceremony_id": "create-20260102-0000",
+    "factory": "acme",
+    "kind": "create",
+    "rehearsal": False,
+}
+
+
 def steps_of(world) -> list[Step]:
     upload = Fingerprint.of(world.upload["SHA256SUMS"]).hex
     tls = world.certificate("tls").fingerprint.hex
@@ -42,7 +51,7 @@ def steps_of(world) -> list[Step]:
     request = Fingerprint.of(world.request["SHA256SUMS"]).hex
     both = {"by": ["Ada", "Ben"]}
     return [
-        ("open", "open", {"schema": "ceremony-record/1", "kind": "create", "plan_sha256": plan}),
+        ("open", "open", {**OPEN, "plan_sha256": plan}),
         ("officer", "A", {"name": "Ada"}),
         ("officer", "B", {"name": "Ben"}),
         *_typed("plan", plan),

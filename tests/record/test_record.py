@@ -18,7 +18,14 @@ class FixedClock:
         return datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
-OPEN = {"schema": "ceremony-record/1", "ceremony_id": "create-20260102-0000"}
+OPEN = {
+    "schema": "ceremony-record/1",
+    "ceremony_id": "create-20260102-0000",
+    "factory": "acme",
+    "kind": "create",
+    "rehearsal": False,
+    "plan_sha256": "ab" * 32,
+}
 
 
 def _record(directory: Path, more: int = 3) -> Record:
@@ -189,3 +196,30 @@ def test_a_line_that_could_not_be_read_again_is_never_written(
         record.append("Open", "note", "y", {"path": "/media/stick"})
     with Record.open(tmp_path, FixedClock()) as record:
         assert record.lines[-1].key == "y"
+
+
+@pytest.mark.parametrize(
+    "at",
+    [
+        "2026-01-02T03:04:05Z\n",
+        "\u0662026-01-02T03:04:05Z",
+        "2026-02-30T00:00:00Z",
+        "2026-01-02T24:00:60Z",
+        "0000-01-01T00:00:00Z",
+    ],
+)
+def test_30_a_time_that_does_not_exist_is_no_lines(at: str) -> None:
+    line = format_line(n=0, prev=FIRST, at=at, step="Open", type_="open", key="open", data=OPEN)
+    with pytest.raises(VerificationError) as caught:
+        read_lines(line.raw)
+    assert caught.value.code == "record.line"
+
+
+@pytest.mark.parametrize("prev", [FIRST + "\n", "\u0660" + FIRST[1:], FIRST[1:]])
+def test_29_a_hash_with_anything_beside_64_hex_digits_is_no_lines(prev: str) -> None:
+    line = format_line(
+        n=0, prev=prev, at="2026-01-02T03:04:05Z", step="Open", type_="open", key="", data=OPEN
+    )
+    with pytest.raises(VerificationError) as caught:
+        read_lines(line.raw)
+    assert caught.value.code == "record.line"
