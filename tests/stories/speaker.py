@@ -41,6 +41,8 @@ class Speaker:
         self.titles: list[str] = []
         self.passphrases = dict(passphrases)
         self.upload: dict[str, str] = {}
+        self.written: dict[str, str] = {}
+        self.head: dict[str, str] = {}
         self.child = pexpect.spawn(
             command[0], command[1:], encoding="utf-8", timeout=90, dimensions=(24, 80)
         )
@@ -82,6 +84,10 @@ class Speaker:
             self.passphrases[title.split()[3]] = "-".join(words)
         if "upload bundle" in title.lower():
             self.upload |= words_on(text)
+        if "for paper" in title:
+            self.written |= words_on(text)
+        if "head of the record, for paper" in title:
+            self.head |= words_on(text)
 
     def _answer(self, title: str, asked: str, text: str) -> str:
         place = _PLACE.match(asked)
@@ -105,7 +111,11 @@ class Speaker:
             return words_on((self._papers / "script.txt").read_text())
         if "request" in title:
             return words_on((self._papers / "request-words.txt").read_text())
-        return self.upload
+        if "higher CA" in title:
+            return words_on((self._papers / "higher-ca-words.txt").read_text())
+        if "head of the record" in title:
+            return self.head
+        return self.written if "just written" in title else self.upload
 
     def _secret(self, title: str, asked: str) -> str:
         seat = re.search(r"officer ([AB])", f"{title} {asked}")
