@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from ceremony.core.fingerprints import Fingerprint
-from ceremony.kinds import Kind, Slot
+from ceremony.kinds import Kind, Slot, facts_of
 
 SCHEMA = "ceremony-plan/1"
 REHEARSAL_PREFIX = "rehearsal-"
@@ -275,6 +275,11 @@ class Plan(Frozen, frozen=True):
         found = [("root", self.root.token)] if self.root.key_store == "token" else []
         found += [(f"local CA {ca.name}", ca.token) for ca in self.local_ca]
         return tuple((purpose, token) for purpose, token in found if token is not None)
+
+    @property
+    def root_below(self) -> bool:
+        """Whether a new root is made, and a higher CA signs it."""
+        return facts_of(self.kind).makes_root and self.root.issuer == "external"
 
     @property
     def validities(self) -> tuple[tuple[str, int], ...]:

@@ -256,7 +256,7 @@ def _check_chain_file(case: _Case) -> None:
         VerificationError: `evidence.certificate`.
     """
     told = [
-        line.data.get("chain", [])
+        [one["sha256"] for one in line.data.get("chain", ())]
         for line in case.lines
         if (line.type, line.key) == ("done", "certificate/root")
     ]

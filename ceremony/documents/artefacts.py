@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from ceremony.core.text import show
 from ceremony.core.times import format_time
 from ceremony.documents.entries import Entries, Entry
+from ceremony.documents.higher_ca import carried_root_csr
 from ceremony.documents.model import Block, Column, Facts, Heading, Paragraph, Print, Table
 from ceremony.documents.possession import medium_row
 from ceremony.errors import VerificationError
@@ -161,7 +162,8 @@ def _certificate(
         rows.append(("Certificate file", "not at hand when this report was made"))
     else:
         rows += _details(name, done, certificate)
-    rows.append(("Signed", f"{done.line.at}, line {done.line.n + 1} of the record"))
+    how = "Taken in, signed by a higher CA" if intent.text("issuer") == "external" else "Signed"
+    rows.append((how, f"{done.line.at}, line {done.line.n + 1} of the record"))
     caption = f"{done.text('file')}: SHA-256 of the certificate (DER)"
     return (
         Heading(text=done.text("file") or show(name), level=2),
@@ -249,7 +251,7 @@ def _begun_elsewhere(entries: Entries, done: Entry) -> tuple[tuple[str, str], ..
 
 def outgoing(entries: Entries) -> tuple[Block, ...]:
     """The upload bundle, and keys handed over in files."""
-    blocks: list[Block] = [Heading(text="What went out")]
+    blocks: list[Block] = [Heading(text="What went out"), *carried_root_csr(entries)]
     done = entries.find("done", "export/upload")
     if done is None:
         blocks.append(Paragraph(text="No upload bundle was written."))

@@ -92,6 +92,9 @@ def _root(plan: Plan) -> Iterator[Row]:
         line = f"openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:{root.curve.value}"
         yield "4", "Instead: make the key", f"{line} -aes-256-cbc -out {quote(root.label)}.key"
         yield "4", "The key file opens", f"openssl pkey -in {quote(root.label)}.key -noout -check"
+    if plan.root_below:
+        yield "4", "The root CSR", "openssl req -in root.csr -noout -verify -text"
+        yield "4", "The higher CA's answer", "openssl x509 -in answer.pem -noout -text"
     if makes:
         line = "openssl x509 -in factory_ca.pem -noout -text -fingerprint -sha256"
         yield "4", "Root certificate and fingerprint", line
@@ -116,6 +119,7 @@ def _issued(plan: Plan) -> Iterator[Row]:
         line = "openssl crl -in crl.pem -noout -text -CAfile factory_ca.pem"
         yield "6", "The CRL, and who signed it", line
     strict = "-x509_strict " if plan.root.profile == "strict" else ""
+    strict += "-partial_chain " if plan.root.issuer == "external" else ""
     for file, purpose in files(plan):
         line = f"openssl verify {strict}-CAfile factory_ca.pem {purpose}{file}"
         yield "7", f"Second opinion on {file}", line

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from ceremony.config import LocalCa, Plan, Slot
 from ceremony.core.text import show
+from ceremony.documents.higher_ca import higher_ca_rows
 from ceremony.documents.later import crl_review, serial_rows
 from ceremony.documents.model import Print
 from ceremony.documents.parts import BOTH, EITHER, Part, Row, passphrase, token_name, type_back
@@ -49,14 +50,7 @@ def root_part(plan: Plan) -> Part:
             if root.key_store == "token"
             else f"{root.curve.value}, in an encrypted file",
         ),
-        (
-            BOTH,
-            "Review the root certificate as it will be signed, line by line. Accept.",
-            (
-                f"CN=Factory-CA, OU={plan.factory}; {root.days} days; no findings, or each "
-                "acknowledged"
-            ),
-        ),
+        *(higher_ca_rows(plan) if plan.root_below else (_review_root(plan),)),
         (
             BOTH,
             (
@@ -74,6 +68,17 @@ def root_part(plan: Plan) -> Part:
         fence=True,
         rows=tuple(rows),
         after=(Print(caption="Root certificate factory_ca.pem: SHA-256"),),
+    )
+
+
+def _review_root(plan: Plan) -> Row:
+    return (
+        BOTH,
+        "Review the root certificate as it will be signed, line by line. Accept.",
+        (
+            f"CN=Factory-CA, OU={plan.factory}; {plan.root.days} days; no findings, or each "
+            "acknowledged"
+        ),
     )
 
 

@@ -12,6 +12,7 @@ from ceremony.documents.commands import command_annex
 from ceremony.documents.course import course
 from ceremony.documents.departure import what_next
 from ceremony.documents.entries import Entries, Entry
+from ceremony.documents.higher_ca import higher_ca_front
 from ceremony.documents.judgements import checks, exceptions, fences, preflights, type_backs
 from ceremony.documents.model import (
     REHEARSAL,
@@ -103,6 +104,7 @@ def _front(entries: Entries, opened: Entry, plan: Plan | None) -> tuple[Block, .
         ("Approval", place.typed("approval") if place else "not on record"),
         ("Script", f"of this plan, made by ceremony {opened.text('tool_version')}"),
         ("Root key backup", "NONE: the key is kept once" if method == "none" else method),
+        *higher_ca_front(entries, plan),
         ("Exceptions", str(len(tuple(entries.all("exception")))) + " on record"),
         ("Record of the ceremony before", opened.text("previous_head") or "none on this laptop"),
     ]

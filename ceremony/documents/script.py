@@ -4,6 +4,7 @@ from ceremony.config import Plan, PlanFile
 from ceremony.core.text import show
 from ceremony.documents.activities import activities
 from ceremony.documents.commands import command_annex
+from ceremony.documents.higher_ca import root_csr_sheet
 from ceremony.documents.model import (
     REHEARSAL,
     Block,
@@ -47,6 +48,7 @@ def script(plan_file: PlanFile, *, tool_version: str) -> Document:
             *activities(plan),
             *_exceptions(),
             *_sign_off(plan),
+            *root_csr_sheet(plan),
             *travelling_sheet(plan),
             *command_annex(plan),
             *_plan_text(plan_file),
@@ -119,7 +121,7 @@ def plan_rows(plan: Plan) -> tuple[tuple[str, str], ...]:
         ("API", show(plan.online.api)),
         ("Kind", plan.kind.value),
         ("Root key", f"{store}; label {show(root.label)}, id {root.key_id}, {root.curve.value}"),
-        ("Root certificate", f"{root.days} days, profile {root.profile}"),
+        ("Root certificate", _root_certificate(plan)),
         ("Root key backup", _BACKUPS[root.backup.method]),
         ("Local device CAs", cas or "none"),
         (
@@ -129,6 +131,12 @@ def plan_rows(plan: Plan) -> tuple[tuple[str, str], ...]:
         ),
         ("Type-back", policy[plan.rules.type_back]),
     )
+
+
+def _root_certificate(plan: Plan) -> str:
+    if plan.root_below:
+        return f"signed by a HIGHER CA, which is asked for {plan.root.days} days, and decides"
+    return f"{plan.root.days} days, profile {plan.root.profile}"
 
 
 def _later_rows(
@@ -192,6 +200,7 @@ def _people(plan: Plan) -> tuple[Block, ...]:
 def _equipment(plan: Plan) -> tuple[Block, ...]:
     exports = facts_of(plan.kind).exports
     items = ["Laptop without network", *(["Stick CSR IN", "Stick SIGNED OUT"] if exports else [])]
+    items += ["Stick HIGHER CA"] if plan.root_below else []
     items += ["Stick EVIDENCE", *(f"Stick KEY {name}" for name in custody_names(plan))]
     items += dict.fromkeys(f"Token: {token_name(token)}" for _, token in plan.tokens)
     made = facts_of(plan.kind).makes_root

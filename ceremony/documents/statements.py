@@ -2,6 +2,7 @@
 
 from ceremony.core.text import show
 from ceremony.documents.entries import Entries
+from ceremony.documents.higher_ca import higher_ca_unchecked
 from ceremony.documents.model import Block, Facts, Heading, Paragraph, Tone
 from ceremony.kinds import Kind, KindFacts, facts_of
 
@@ -126,6 +127,7 @@ def _unchecked(entries: Entries) -> tuple[tuple[str, str], ...]:
         told = "The record went on without a newer head on paper to compare it with: lines that "
         told += f"were taken away before are not seen. At {', '.join(gaps)}."
         rows.append(("Between sittings", told))
+    rows += higher_ca_unchecked(entries)
     folders = [e.line.key for e in entries.all("stick") if e.text("kind") != "stick"]
     if folders:
         named = ", ".join(dict.fromkeys(show(name) for name in folders))

@@ -102,7 +102,7 @@ def adopt_answer(room: Room) -> None:
         _KEY,
         sha256=sha256_hex(der),
         file=FILE,
-        chain=[one.fingerprint.hex for one in above],
+        chain=[{"subject": one.subject, "sha256": one.fingerprint.hex} for one in above],
     )
 
 

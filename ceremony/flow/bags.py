@@ -71,6 +71,8 @@ def _left(room: Room) -> tuple[str, ...]:
         if line.key == "token"
     ]
     ends = ["laptop", "stick SIGNED OUT", "stick EVIDENCE", "PINs and passphrases"]
+    if room.plan.root_below:
+        ends.insert(1, "stick HIGHER CA")
     if room.plan.kind in EXPORTS_NOTHING:
         ends.remove("stick SIGNED OUT")
     return tuple(dict.fromkeys((*_tokens(room), *backup, *ends)))

@@ -78,6 +78,8 @@ def plan_facts(room: Room) -> Facts:
     rows = [("Kind", plan.kind.value), ("Factory", plan.factory), ("API", show(plan.online.api))]
     if facts.makes_root:
         rows.append(("Root key", f"{where}, {plan.root.curve.value}, {plan.root.days} days"))
+        if plan.root_below:
+            rows.append(("Root certificate", "signed by a higher CA; the ceremony waits for it"))
         rows.append(("Backup of the root key", plan.root.backup.method))
     else:
         rows.append(("Root key", f"{where}, label {show(plan.root.label)}, found again"))

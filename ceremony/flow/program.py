@@ -45,7 +45,7 @@ def _choose(room: Room, work: Work) -> Flow[None]:
 
 
 def _make_root(room: Room, work: Work) -> Flow[None]:
-    if room.plan.root.issuer == "external":
+    if room.plan.root_below:
         work.root, work.above = yield from make_root_below(room)
     else:
         work.root = yield from make_root(room)

@@ -146,8 +146,7 @@ def _warning(room: Room) -> tuple[Block, ...]:
 
 
 def _asked(room: Room) -> str:
-    external = room.plan.root.issuer == "external"
-    return ", asked of the higher CA, which decides" if external else ""
+    return ", asked of the higher CA, which decides" if room.plan.root_below else ""
 
 
 def _backup(room: Room) -> Flow[None]:
