@@ -171,12 +171,14 @@ class Wizard(App[int], inherit_bindings=False):
         await self._show(WorkingScreen(working, frame, self._now))
 
     async def _show(self, screen: FramedScreen) -> None:
-        while len(self.screen_stack) > 2:
-            await self.pop_screen()
-        if len(self.screen_stack) == 2:
-            await self.switch_screen(screen)
-        else:
-            await self.push_screen(screen)
+        screen.suit(self.size)
+        with self.batch_update():
+            while len(self.screen_stack) > 2:
+                await self.pop_screen()
+            if len(self.screen_stack) == 2:
+                await self.switch_screen(screen)
+            else:
+                await self.push_screen(screen)
         self._cover(self.size)
 
     async def on_event(self, event: Event) -> None:

@@ -10,12 +10,14 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
+from textual.events import ScreenResume
+from textual.geometry import Size
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from ceremony.flow.prompts import Answer, AnyPrompt, Command, Frame, Print
-from screens.body import TALL, BodyScroll, BodyView, Edge
+from screens.body import TALL, WIDE, BodyScroll, BodyView, Edge
 from screens.glyphs import guard
 from screens.layout import code_fits
 from screens.surround import Aside, Band, Footer, Header, Key, Title
@@ -33,6 +35,18 @@ class FramedScreen(Screen[None]):
     """A surround, and a stage inside it."""
 
     BINDINGS: ClassVar[list[BindingType]] = []
+
+    _met = False
+
+    def suit(self, size: Size) -> None:
+        """Has the classes of this size from the start: no style is worked out twice."""
+        wide, tall = size.width >= WIDE, size.height >= TALL
+        self.add_class("-wide" if wide else "-narrow", "-tall" if tall else "-low", update=False)
+
+    def on_screen_resume(self, event: ScreenResume) -> None:
+        """What was mounted a moment ago has its styles."""
+        event.refresh_styles = self._met
+        self._met = True
 
     @property
     def ready_at(self) -> float:

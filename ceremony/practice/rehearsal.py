@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from ceremony.documents.script import script
 from ceremony.documents.sheet import words_sheet
 from ceremony.documents.text import render_text
 from ceremony.errors import ExitStatus, StoppedError
+from ceremony.flow.prompts import Frontend
 from ceremony.kinds import facts_of
 from ceremony.offline.running import hold
 from ceremony.offline.store import ceremonies
@@ -98,9 +99,19 @@ def rehearse(options: Options) -> int:
 
 
 class Rehearsal:
-    """One rehearsal in one folder, which stands for the machines, the sticks and the safe."""
+    """One rehearsal in one folder, which stands for the machines, the sticks and the safe.
 
-    def __init__(self, directory: Path, options: Options) -> None:
+    Args:
+        officers: who sits there when nobody does (`Options.auto`).
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        options: Options,
+        officers: Callable[[Papers], Frontend] = ScriptedOfficers,
+    ) -> None:
+        self._officers = officers
         self._directory = directory
         self._options = options
         self._began = time.monotonic()
@@ -326,7 +337,7 @@ class Rehearsal:
         if self._options.auto:
             papers.choices["choose.ceremony"] = self._unfinished(plan_file) or "new"
             try:
-                return hold(plan_file, state, ScriptedOfficers(papers))
+                return hold(plan_file, state, self._officers(papers))
             except StoppedError as exc:
                 if exc.code != "stopped.waiting":
                     raise
