@@ -204,6 +204,8 @@ class Wizard(App[int], inherit_bindings=False):
     def _cover(self, size: Size) -> None:
         from screens.panes import TooSmallScreen
 
+        if not self.screen_stack:
+            return  # A size that came before the first screen; the next prompt looks again.
         small = size.width < SMALLEST[0] or size.height < SMALLEST[1]
         covered = isinstance(self.screen, TooSmallScreen)
         if small and not covered:

@@ -94,8 +94,9 @@ def test_no_what_if_is_too_long_for_a_glance() -> None:
 
 
 def test_what_stands_in_an_empty_field_is_not_clipped() -> None:
-    found = [_text(given.get("placeholder")) for kind, given in _prompts() if kind == "Field"]
-    assert [text for text in found if text and len(text) > FIELD] == []
+    found = [given for kind, given in _prompts() if kind == "Field"]
+    told = [(_text(given.get("placeholder")) or "", "required" in given) for given in found]
+    assert [text for text, optional in told if len(text) + 11 * optional > FIELD] == []
 
 
 def test_titles_and_actions_fit_their_line() -> None:

@@ -1,6 +1,7 @@
 """Keys pressed while the wizard was busy, or before a screen could be read."""
 
 import dataclasses
+from time import monotonic
 
 import pytest
 import samples
@@ -14,10 +15,12 @@ from screens.working import WorkingScreen
 PROMPTS = samples.PROMPTS
 
 
-def hit(shown, *names: str) -> None:
-    """Keys that come while the screen is being changed."""
+def hit(shown, *names: str, at: float | None = None) -> None:
+    """Keys that come while the screen is being changed, or at a given time."""
     for name in names:
-        shown.app.post_message(Key(name, name if len(name) == 1 else None))
+        key = Key(name, name if len(name) == 1 else None)
+        key.time = at or key.time
+        shown.app.post_message(key)
 
 
 async def settle(shown) -> None:
@@ -43,6 +46,7 @@ async def test_what_hangs_on_one_letter_waits_until_it_can_have_been_read(show):
         fence = dataclasses.replace(PROMPTS["root-fence"], body=())
         shown.app.present(fence, samples.frame(fence.step))
         await settle(shown)
+        shown.app.screen._shown_at = monotonic()
         await shown.press("a")
         assert shown.answers == []
         assert "too fast to have been read" in shown.text
@@ -66,11 +70,12 @@ async def test_enter_pressed_twice_acknowledges_one_screen(show):
 async def test_the_half_of_a_pin_typed_ahead_never_arrives_as_a_whole_one(show):
     async with show(PROMPTS["welcome"]) as shown:
         await shown.press("enter")
-        hit(shown, "1", "2")
+        early = monotonic()
+        hit(shown, "1", "2", at=early)
         await settle(shown)
         shown.app.present(PROMPTS["pin"], samples.frame(PROMPTS["pin"].step))
         await settle(shown)
-        hit(shown, "3", "4", "enter")
+        hit(shown, "3", "4", "enter", at=early + PAUSE_S / 2)
         await settle(shown)
         assert shown.answers == [Done()]
         assert "do not count" in shown.text
