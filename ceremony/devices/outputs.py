@@ -74,6 +74,7 @@ class GrowingFile:
             if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
                 raise _foreign(self._partial, "is no file, or one that has another name too")
             _require_mine(self._partial, found)
+            os.fchmod(self._handle, 0o600)
             try:
                 fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as exc:
