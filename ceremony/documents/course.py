@@ -5,15 +5,12 @@ from collections.abc import Callable, Mapping
 from ceremony.core.text import show
 from ceremony.documents.entries import Entries, Entry
 from ceremony.documents.model import Block, Column, Heading, Paragraph, Table, Tone
+from ceremony.record.chain import Line
 
 
 def course(entries: Entries) -> tuple[Block, ...]:
     """The part of the report that tells the ceremony line by line."""
-    rows = []
-    for line in entries.lines:
-        entry = Entry(line=line, data=line.data)
-        tell = _SENTENCES.get(line.type, _other)
-        rows.append((str(line.n + 1), line.at, show(line.step), tell(entry)))
+    rows = [(str(line.n + 1), line.at, show(line.step), sentence(line)) for line in entries.lines]
     return (
         Heading(text="Course of the ceremony"),
         Paragraph(
@@ -31,6 +28,11 @@ def course(entries: Entries) -> tuple[Block, ...]:
             rows=tuple(rows),
         ),
     )
+
+
+def sentence(line: Line) -> str:
+    """What a line of the record tells."""
+    return _SENTENCES.get(line.type, _other)(Entry(line=line, data=line.data))
 
 
 def _other(entry: Entry) -> str:

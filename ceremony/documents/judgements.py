@@ -1,9 +1,11 @@
 """What was compared, checked and decided: type-backs, fences, preflight, checks, exceptions."""
 
 from ceremony.core.text import show
+from ceremony.documents.course import sentence
 from ceremony.documents.entries import Entries, Entry
 from ceremony.documents.interruptions import pauses
 from ceremony.documents.model import Block, Column, Facts, Heading, Paragraph, Table
+from ceremony.record.chain import Line
 
 _CHECK_COLUMNS = (
     Column(title="Result", share=12),
@@ -85,19 +87,31 @@ def _refusals(entries: Entries) -> tuple[Block, ...]:
         if line.type in kinds:
             entry = Entry(line=line, data=line.data)
             code = show(line.key) if line.type in {"refused", "stop"} else ""
-            rows.append((line.at, kinds[line.type], code, entry.text("message")))
+            told = f"{entry.text('message')} {_next(entries, line)}".strip()
+            rows.append((line.at, kinds[line.type], code, told))
     if not rows:
         return ()
     columns = (
         Column(title="Time (UTC)", share=33),
         Column(title="What", share=14),
         Column(title="Code", share=32, mono=True),
-        Column(title="Message", share=74),
+        Column(title="Message, and what followed", share=74),
     )
+    officers = [entry.typed("name") for entry in entries.all("officer") if entry.line.key in "AB"]
     return (
         Heading(text="Refusals and interruptions", level=2),
+        Paragraph(
+            text="Each with the line of the record that followed. At the table: "
+            f"{', '.join(officers) or 'nobody who had enrolled'}."
+        ),
         Table(columns=columns, rows=tuple(rows)),
     )
+
+
+def _next(entries: Entries, line: Line) -> str:
+    """What came after a refusal: another try, another stick, an exception, the end."""
+    later = entries.lines[line.n + 1 : line.n + 2]
+    return f"-> line {line.n + 2}: {sentence(later[0])}" if later else ""
 
 
 def _findings(entries: Entries) -> tuple[Block, ...]:

@@ -70,7 +70,7 @@ def _explain(room: Room, step: Step, what: str, paper: str, scope: str) -> None:
                 f"{line.data['wrong']} of {len(line.data['positions'])} words differ from the "
                 f"{paper}",
                 "new places drawn for both officers; a second mismatch stops the ceremony",
-                [str(line.data["officer"])],
+                [f"the rule of the type-back; {line.data['officer']} typed"],
                 about=f"type-back {line.key}",
             )
 

@@ -230,7 +230,9 @@ def history_row(state: Path) -> CheckRow:
     found = years({one.directory.name: one.lines for one in held})
     broken = [name for name, year in found.items() if year.link is Link.BROKEN]
     if not broken:
-        told = f"{len(held)} records here, each names the one before it, if there was one"
+        told = "no ceremony was held in this state folder before"
+        if held:
+            told = f"{len(held)} record(s) in the state folder; none lacks the one before it"
         return CheckRow(status=CheckStatus.PASS, code="history.link", sentence=told)
     return CheckRow(
         status=CheckStatus.WARN,

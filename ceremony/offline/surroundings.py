@@ -15,12 +15,13 @@ from ceremony.flow.prompts import CheckRow, CheckStatus
 _PASS, _WARN = CheckStatus.PASS, CheckStatus.WARN
 _BATTERY_LOW: Final = 30  # per cent: a ceremony takes two hours
 _LONG: Final = 24 * 3600
+_SECURE_BOOT: Final = "SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
 _ZONES: Final = frozenset({"UTC", "Etc/UTC", "Etc/UCT", "Etc/Universal", "Etc/Zulu", "UCT"})
 
 
 def surroundings_rows(root: Path) -> tuple[CheckRow, ...]:
-    """Rows on power, time since boot and time zone."""
-    return (_power(root), _boot(root), _zone(root))
+    """Rows on power, how the machine was started, time zone, and what can type."""
+    return (_power(root), _boot(root), _secure_boot(root), _zone(root), _typing(root))
 
 
 def _row(status: CheckStatus, code: str, sentence: str, hint: str = "") -> CheckRow:
@@ -91,6 +92,33 @@ def _boot(root: Path) -> CheckRow:
             "Start it anew from the approved medium.",
         )
     return _row(_PASS, "boot.recent", f"this machine was {since}")
+
+
+def _secure_boot(root: Path) -> CheckRow:
+    """The firmware's own word on it: four bytes of attributes, one of state (UEFI 2.10 §3.3)."""
+    folder = root / "sys/firmware/efi"
+    if not folder.is_dir():
+        told = "this machine was not started by UEFI: nothing says who approved its system"
+        return _row(_PASS, "boot.secure", told)
+    try:
+        state = (folder / "efivars" / _SECURE_BOOT).read_bytes()[4:]
+    except OSError:
+        return _row(_PASS, "boot.secure", "whether Secure Boot is on cannot be read here")
+    on = "on: its firmware checked what it started" if state == b"\x01" else "off"
+    return _row(_PASS, "boot.secure", f"Secure Boot is {on}")
+
+
+def _typing(root: Path) -> CheckRow:
+    """What was there at the start is compared with nothing: people know their keyboards."""
+    found = sorted(devices(root).keyboards)
+    if not found:
+        return _row(_PASS, "device.keyboards", "no device that types is known to this system")
+    return _row(
+        _PASS,
+        "device.keyboards",
+        f"{len(found)} device(s) can type; know each, buttons of the laptop too: "
+        + "; ".join(found),
+    )
 
 
 def _zone(root: Path) -> CheckRow:

@@ -127,3 +127,37 @@ def test_a_keyboard_with_a_hostile_name_is_shown_harmless(tmp_path: Path) -> Non
     keyboards(tmp_path, ("\x1b]0;own\x07", "1", "kbd event3"))
     (found,) = new_devices(before, tmp_path)
     assert found.sentence.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [
+        (b"\x06\0\0\0\x01", "Secure Boot is on"),
+        (b"\x06\0\0\0\x00", "Secure Boot is off"),
+        (b"\x06\0\0\0", "Secure Boot is off"),
+        (None, "cannot be read"),
+    ],
+)
+def test_secure_boot_is_told_as_the_firmware_tells_it(
+    tmp_path: Path, state: bytes | None, told: str
+) -> None:
+    assert "not started by UEFI" in row(tmp_path, "boot.secure").sentence
+    folder = tmp_path / "sys/firmware/efi/efivars"
+    folder.mkdir(parents=True)
+    if state is not None:
+        (folder / "SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c").write_bytes(state)
+    assert told in row(tmp_path, "boot.secure").sentence
+
+
+def test_everything_that_types_is_named_though_it_was_there_at_the_start(tmp_path: Path) -> None:
+    assert "no device that types" in row(tmp_path, "device.keyboards").sentence
+    keyboards(
+        tmp_path,
+        ("AT keyboard", "1", "sysrq kbd event0 leds"),
+        ("Evil\x1b[2J Stick", "7", "sysrq kbd event5"),
+        ("A mouse", "2", "mouse0 event1"),
+    )
+    told = row(tmp_path, "device.keyboards").sentence
+    assert told.startswith("2 device(s) can type")
+    assert "Evil\\x1b[2J Stick (usb-0000:00:14.0-7/input0)" in told
+    assert "mouse" not in told

@@ -92,4 +92,11 @@ def test_everything_that_went_wrong_is_in_the_report_and_the_status_is_8(
         "E-2",
     ):
         assert part in told, part
+    around = told[told.index("Refusals and interruptions") : told.index("Hardware and software")]
+    assert "At the table: Ada Practice, Ben Practice." in around
+    assert "count low -> line " in around, "what came after the wrong PIN"
+    assert "EVIDENCE is the" in around, "what came after the wrong stick"
+    exceptions = told[told.index("E-1, ") : told.index("Refusals and interruptions")]
+    assert "the rule of the type-back; Ada Practice typed" in exceptions
+    assert "each with a phrase" in exceptions, "the pause, and who ended it"
     assert not list((tmp_path / "kept/usb-out").glob("*evidence*"))
