@@ -4,12 +4,13 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: help setup rehearse test kill-all check bench docs screenshots lock clean
+.PHONY: help setup rehearse test kill-all sticks check bench docs screenshots lock clean
 
 help:
 	@echo "make rehearse   a whole practice ceremony on this machine"
 	@echo "make test       every check and test"
 	@echo "make kill-all   kill -9 at every point of a ceremony, and what comes of it"
+	@echo "make sticks     udisks2 itself mounts a stick, as root on a Linux with loop devices"
 	@echo "make bench      measurements, beside the OpenSSL recipe"
 	@echo "make docs       the table of control codes, from assets/codes.toml"
 	@echo "make screenshots  pictures of the wizard, for assets/screenshots"
@@ -43,6 +44,9 @@ test: $(VENV)/.tested
 kill-all: $(VENV)/.tested
 	@sh assets/softhsm.sh
 	@$(BIN)/python tests/stories/kill_all.py
+
+sticks: $(VENV)/.tested
+	@$(BIN)/python -m tests.offline.real_sticks
 
 check: $(VENV)/.tested
 	$(BIN)/ruff format --check .
