@@ -17,6 +17,7 @@ need pdftoppm poppler-utils
 need cc gcc
 need nginx nginx-light
 need go golang-go
+need jq jq
 [ -e /usr/include/stdlib.h ] || missing="$missing libc6-dev"
 [ -z "$missing" ] && exit 0
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then

@@ -112,6 +112,17 @@ def root_csr_readme(
     return _text(lines)
 
 
+_CARRIED = (
+    "It is carried to the online machine: `ceremony-online upload` checks it there, sends",
+    "payload.json, reads back what the platform then has, and compares. There is no private",
+    "key in here.",
+)
+_HANDED = (
+    "It is handed to those who asked for the certificates. Nothing of it is sent to the",
+    "platform, and there is no private key in here.",
+)
+
+
 def upload_readme(
     manifest: Manifest, root: Certificate | None, above: Sequence[Certificate] = ()
 ) -> bytes:
@@ -127,9 +138,7 @@ def upload_readme(
         f"in the ceremony {manifest.ceremony_id}.",
         "",
         *(_REHEARSAL if manifest.rehearsal else ()),
-        "It is carried to the online machine: `ceremony-online upload` checks it there, sends",
-        "payload.json, reads back what the platform then has, and compares. There is no private",
-        "key in here.",
+        *(_CARRIED if facts_of(manifest.kind).fields else _HANDED),
         "",
         *_SUMS,
         "Does every certificate come from the root?",
@@ -151,7 +160,7 @@ def upload_readme(
         f"    openssl x509 -in {entry.file} -noout -text -fingerprint -sha256"
         for entry in manifest.certificates
     ]
-    lines += [*_keys(manifest), *_crl(manifest, flags), *_payload(manifest)]
+    lines += [*_keys(manifest), *_crl(manifest, root), *_payload(manifest)]
     return _text(lines)
 
 
@@ -195,20 +204,31 @@ def _keys(manifest: Manifest) -> list[str]:
     return lines
 
 
-def _crl(manifest: Manifest, flags: str) -> list[str]:
+def _crl(manifest: Manifest, root: Certificate | None) -> list[str]:
     if manifest.crl is None:
         return []
     serials = ", ".join(entry.serial for entry in manifest.crl.entries)
-    return [
+    lines = [
         "",
         "What does the CRL say, and did the root sign it?",
         "",
         "    openssl crl -in crl.pem -CAfile factory_ca.pem -noout -text",
         "",
         f"It acts on the device CAs with these serials: {serials}",
+    ]
+    usage = root.extensions.key_usage if root is not None else None
+    if usage is not None and "cRLSign" not in usage:
+        return [
+            *lines,
+            "`openssl verify -crl_check` says nothing here (error 35): the keyUsage of this root",
+            "lacks cRLSign, as fioctl and the recipe make it. The platform takes its CRLs.",
+        ]
+    partial = "-partial_chain " if root is not None and not root.self_signed else ""
+    return [
+        *lines,
         "On such a CA's own certificate (ca.pem), error 23 says disabled or revoked, OK enabled:",
         "",
-        f"    openssl verify {flags}-crl_check -CRLfile crl.pem -CAfile factory_ca.pem ca.pem",
+        f"    openssl verify {partial}-crl_check -CRLfile crl.pem -CAfile factory_ca.pem ca.pem",
     ]
 
 

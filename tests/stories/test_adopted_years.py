@@ -1,6 +1,7 @@
 """Every later kind over a PKI that fioctl, or the documentation's recipe, made years ago."""
 
 import json
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from ceremony.core.fingerprints import Fingerprint
 from ceremony.core.secret import Secret
 from ceremony.errors import NetworkError
-from ceremony.kinds import Kind
+from ceremony.kinds import Kind, facts_of
 from ceremony.practice.device import make_device, request_root
 from ceremony.x509.pem import CERTIFICATE, read_pem_list, write_pem
 from tests.flow.conftest import cheap_passwords
@@ -77,7 +78,27 @@ class Adopted:
             for finding in line.data["findings"]
         }
         assert weighed == DEPARTURES[self.recipe], kind
+        self.read_with_stock_tools(errand)
         return errand
+
+    def read_with_stock_tools(self, errand: Errand) -> None:
+        """Every command of the bundle's README does what it says, whoever made the root."""
+        assert errand.bundle is not None
+        text = (errand.bundle / "README.txt").read_text().replace("REQUEST/", f"{errand.request}/")
+        commands = [line for line in text.splitlines() if line.startswith("    ")]
+        assert commands
+        for command in commands:
+            done = subprocess.run(
+                ["bash", "-o", "pipefail", "-c", command],
+                cwd=errand.bundle,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert done.returncode == 0, command + done.stdout + done.stderr
+        assert ("ceremony-online upload" in text) == bool(
+            facts_of(errand.plan_file.plan.kind).fields
+        )
 
     def device(self, name: str) -> Path:
         """A device of the old local CA, with its key."""
@@ -146,6 +167,7 @@ def test_csrs_are_signed_under_an_old_root(adopted: Adopted) -> None:
     errand = at.errand(Kind.SIGN_CSR, tables=tables)
     (errand.media / "usb-in" / "maker.csr").write_bytes(pem)
     at.hold(at.fetch(errand), words={"csr-maker.words": Fingerprint.of(pem)})
+    adopted.read_with_stock_tools(errand)
     made = errand.issued("signed-maker.pem")
     assert made.issuer_der == adopted.old.root.subject_der
     assert made.aki == adopted.old.root.ski
