@@ -16,7 +16,7 @@ from ceremony.flow.keystores import log_in, note_store
 from ceremony.flow.officers import check_network, fence
 from ceremony.flow.prompts import Acknowledge, Facts, Step, Text, Tone, Working
 from ceremony.flow.room import Room
-from ceremony.flow.root import KEYS, NAME
+from ceremony.flow.root import KEYS
 from ceremony.record.chain import Line, sha256_hex
 from ceremony.record.journal import Record
 
@@ -122,7 +122,7 @@ def _destroy(room: Room, abandoned: Record, folder: Path, name: str) -> Flow[Non
 
 def _in_store(room: Room, store: KeyStore, intent: Line, made: Line, name: str) -> Flow[None]:
     info, key, spki = store.info(), f"destroy/{name}", spki_of(made)
-    note_store(room, Step.ROOT, store, NAME)
+    note_store(room, Step.ROOT, store, name)
     if info.kind == "token" and show(info.name) != intent.data["token_serial"]:
         raise KeyStoreError(
             "token.other",
@@ -131,7 +131,7 @@ def _in_store(room: Room, store: KeyStore, intent: Line, made: Line, name: str) 
             hint="Put in that token; its serial is printed on it. Nothing was done on this one.",
         )
     if info.kind == "token" or info.initialized:
-        yield from log_in(room, Step.ROOT, store, NAME)
+        yield from log_in(room, Step.ROOT, store, name)
         held = store.keys()
         found = [each for each in held if each.spki == spki]
     else:

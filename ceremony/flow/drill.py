@@ -11,7 +11,7 @@ from pathlib import Path
 from ceremony.bundle.media import read_file
 from ceremony.core.text import show
 from ceremony.core.times import format_time
-from ceremony.errors import VerificationError
+from ceremony.errors import CeremonyError, VerificationError
 from ceremony.flow.arrival import CAP, prove_words, take
 from ceremony.flow.asking import Flow
 from ceremony.flow.backup import copies_on_record, copy_name, prove_file, prove_token
@@ -21,7 +21,8 @@ from ceremony.flow.room import Room
 from ceremony.flow.root import FILE, NAME
 from ceremony.flow.separation import keep_apart
 from ceremony.flow.sticks import KEYS, keep, pull, refuse_wrong
-from ceremony.record.chain import Line
+from ceremony.record.chain import MAX_RECORD_BYTES, Line, read_lines
+from ceremony.record.journal import NAME as RECORD
 from ceremony.x509.certificate import Certificate, read_certificate
 
 _NAME = "Factory-CA"  # its subject's CN, whoever made it
@@ -113,12 +114,22 @@ def _read(room: Room, path: Path) -> Certificate:
 
 def _candidates(room: Room) -> tuple[Place, ...]:
     """Root certificates of earlier ceremonies on this laptop, those on sticks, the sticks."""
-    held = sorted(room.directory.parent.glob(f"*/certificates/{FILE}"), reverse=True)
+    found = sorted(room.directory.parent.glob(f"*/certificates/{FILE}"), reverse=True)
+    held = [path for path in found if not _is_destroyed(path.parent.parent)]
     sticks = room.services.places(room.plan.media.csr_in, read_only=True)
     for stick in sticks:
         held += sorted(Path(stick.path).glob(f"*/{FILE}"))
     files = [Place(path=str(path), label=f"{FILE} in {path.parent.name}") for path in held]
     return (*files, *sticks)
+
+
+def _is_destroyed(folder: Path) -> bool:
+    """Whether the record there tells that its keys are gone; one that cannot be read tells not."""
+    try:
+        lines = read_lines(read_file(folder / RECORD, MAX_RECORD_BYTES))
+    except CeremonyError:
+        return False
+    return any(line.type == "destroyed" for line in lines)
 
 
 def _prove_copy(room: Room, name: str, spki: bytes) -> Flow[None]:

@@ -6,6 +6,7 @@ whole token is copied, and gets the serial number that the rehearsal's plan name
 
 import re
 import secrets
+import shlex
 import shutil
 import sys
 import uuid
@@ -27,6 +28,15 @@ def planned_backup(token: Token) -> Token:
         software=True,
         module_environment=token.module_environment,
     )
+
+
+def procedure(directory: Path, root: config.Root) -> bytes:
+    """What the officers read when they are asked to clone; `directory` is the rehearsal's."""
+    if root.backup.token is None:
+        return b"This rehearsal's plan has no backup token: nothing is cloned.\n"
+    command = [sys.executable, "-I", "-m", "ceremony.practice.backup_token", str(directory)]
+    line = shlex.join(command)
+    return f"The practice vendor's clone procedure, in another window:\n\n{line}\n".encode()
 
 
 def clone(directory: Path, token: Token, backup: Token) -> None:

@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from ceremony.config import Plan
 from ceremony.core.fingerprints import Fingerprint
 from ceremony.core.secret import Secret
 from ceremony.flow.prompts import (
@@ -109,6 +110,20 @@ class Papers:
         parts = [self.passphrases.get(f"{name}.{seat}") for seat in ("A", "B")]
         known = [part.reveal() for part in parts if part is not None]
         return Secret("-".join(known)) if known else self.passphrases.get(name)
+
+
+def texts_for(plan: Plan) -> dict[str, Mapping[str, str]]:
+    """What is typed into the forms of a rehearsal with that plan."""
+    texts: dict[str, Mapping[str, str]] = {
+        "open.place": {
+            "place": "practice room",
+            "purpose": f"rehearsal of {plan.kind.value}",
+            "approval": "REHEARSAL-1",
+        }
+    }
+    for ca in plan.device_ca:
+        texts["sign.serial"] = {"serial": str(ca.serial)}
+    return texts
 
 
 def _bags(prompt: EnterText) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """The plan of a rehearsal: the user's own, with everything real replaced and told."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ def substitute(
     token: Token | None,
     backup: Token | None = None,
     number: int = 1,
-    acts_on: str | None = None,
+    acts_on: Mapping[str, Any] | None = None,
 ) -> Substituted:
     """The plan for a rehearsal in `directory`.
 
@@ -41,7 +42,7 @@ def substitute(
         token: the practice token; None rehearses with encrypted files.
         backup: the practice token that a vendor's backup is proven on.
         number: of the run; makes names that are made up, and the plan itself, its own.
-        acts_on: serial of the device CA that a CRL is rehearsed on.
+        acts_on: table of the plan that names what it acts on, where the kind has one.
     """
     factory = rehearsal_name(plan.factory)
     told = [
@@ -58,9 +59,10 @@ def substitute(
         local: list[dict[str, Any]] = document["local_ca"]
     else:
         local = [_builtins(_local(ca, token, told)) for ca in plan.local_ca]
-    if acts_on is not None:
-        told.append(f"device CA: -> serial {acts_on}")
-        document["device_ca"] = [{"serial": acts_on}]
+    document.pop("destroy", None)
+    for table, value in (acts_on or {}).items():
+        told.append(f"{table}: -> {value}")
+        document[table] = value
     document |= {
         "factory": factory,
         "kind": kind.value,

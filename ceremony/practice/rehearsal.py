@@ -1,12 +1,11 @@
 """A whole rehearsal on one machine, crossing by crossing."""
 
 import secrets
-import shlex
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,17 +26,18 @@ from ceremony.offline.store import ceremonies
 from ceremony.online.fetch import fetch
 from ceremony.online.login import read_login
 from ceremony.online.upload import upload
-from ceremony.practice.backup_token import clone, planned_backup
+from ceremony.practice.backup_token import clone, planned_backup, procedure
 from ceremony.practice.custodian import open_ca
 from ceremony.practice.factory import PracticeFactory
 from ceremony.practice.fleet import Fleet
 from ceremony.practice.foreign import foreign_csrs
 from ceremony.practice.higher_ca import play_higher_ca
-from ceremony.practice.officers import Papers, ScriptedOfficers
+from ceremony.practice.officers import Papers, ScriptedOfficers, texts_for
 from ceremony.practice.plans import substitute
 from ceremony.practice.runs import (
     FetchClock,
     Run,
+    first_run,
     keep_port,
     kept_factory,
     read_head,
@@ -91,11 +91,15 @@ def rehearse(options: Options) -> int:
     Returns:
         The ceremony's exit status.
     """
+    from ceremony.practice.abandoning import Destruction
+
+    asked = options.kind or config.load(options.plan).plan.kind.value
+    rehearsal = Destruction if asked == config.Kind.DESTROY_KEY.value else Rehearsal
     if options.keep is not None:
         options.keep.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return Rehearsal(options.keep.absolute(), options).run()
+        return rehearsal(options.keep.absolute(), options).run()
     with tempfile.TemporaryDirectory(prefix="ceremony-rehearsal-") as directory:
-        return Rehearsal(Path(directory), options).run()
+        return rehearsal(Path(directory), options).run()
 
 
 class Rehearsal:
@@ -128,19 +132,21 @@ class Rehearsal:
         with kept_factory(self._directory, own) as factory:
             keep_port(self._directory, factory)
             self._tell(f"practice Factory of {factory.factory} at {factory.url}")
-            rooted = factory.store.certs is not None
-            if not rooted and not facts_of(kind).makes_root:
-                say(f"  note      there is no root yet: a first ceremony before {kind.value}")
-                status = self._hold_run(own, config.Kind.CREATE, factory)
-                if status not in {ExitStatus.DONE, ExitStatus.EXCEPTIONS}:
-                    return status
-            elif rooted and facts_of(kind).makes_root and this_run(self._directory).number > 1:
-                return self._again(factory)
-            return self._hold_run(own, kind, factory)
+            return self._rehearse(own, kind, factory)
+
+    def _rehearse(self, own: config.Plan, kind: config.Kind, factory: PracticeFactory) -> int:
+        rooted = factory.store.certs is not None
+        if not rooted and not facts_of(kind).makes_root:
+            say(f"  note      there is no root yet: a first ceremony before {kind.value}")
+            status = self._hold_run(own, config.Kind.CREATE, factory)
+            if status not in {ExitStatus.DONE, ExitStatus.EXCEPTIONS}:
+                return status
+        elif rooted and facts_of(kind).makes_root and this_run(self._directory).number > 1:
+            return self._again(factory)
+        return self._hold_run(own, kind, factory)
 
     def _hold_run(self, own: config.Plan, kind: config.Kind, factory: PracticeFactory) -> int:
-        asked = f"{kind.value} {sha256_hex(msgspec.json.encode(own))}\n"
-        run = run_for(self._directory, asked, say)
+        run = run_for(self._directory, self._asked(own, kind), say)
         plan_file, pin = self._plan(run, own, kind, factory)
         if not facts_of(kind).exports:
             return self._without_crossing(run, plan_file, pin)
@@ -160,9 +166,12 @@ class Rehearsal:
         self._summary(bundle)
         return status
 
+    def _asked(self, own: config.Plan, kind: config.Kind) -> str:
+        return f"{kind.value} {sha256_hex(msgspec.json.encode(own))}\n"
+
     def _without_crossing(self, run: Run, plan_file: config.PlanFile, pin: Secret) -> int:
         """A kind over the root's certificate alone: nothing is fetched, nothing uploaded."""
-        first = Run(directory=self._directory, number=1)
+        first = first_run(self._directory)
         made = first.upload(config.load(first.plan).fingerprint.hex) / "factory_ca.pem"
         root = read_certificate(made.read_bytes(), made.name)
         papers = self._papers(plan_file, "root", root.fingerprint, pin)
@@ -176,7 +185,7 @@ class Rehearsal:
         """A first ceremony can be held once; its device can ask again."""
         say("  note      this practice Factory has its root: a root is set once. Rehearse what")
         say("            comes later: --kind add-device-ca, rotate-tls, disable-device-ca ...")
-        first = Run(directory=self._directory, number=1)
+        first = first_run(self._directory)
         bundle = first.upload(config.load(first.plan).fingerprint.hex)
         papers = Papers(words={}, pin=Secret("0"), phrases=_PHRASES)
         fleet = self._fleet(factory, papers)
@@ -218,10 +227,8 @@ class Rehearsal:
             pin = Secret(pin_file.read_text().strip())
             root = config.load(Run(directory=self._directory, number=1).plan).plan.root
             token, backup = root.token, root.backup.token
-        acts_on = None
-        if facts_of(kind).reason is not None:
-            papers = Papers(words={}, pin=pin, phrases=_PHRASES)
-            acts_on = str(self._fleet(factory, papers).target(kind).serial)
+        papers = Papers(words={}, pin=pin, phrases=_PHRASES)
+        acts_on = self._acts_on(kind, factory, papers)
         substituted = substitute(
             own, self._directory, factory.url, kind, token, backup, run.number, acts_on
         )
@@ -229,6 +236,14 @@ class Rehearsal:
             say(f"  replaced  {line}")
         write_private(run.plan, substituted.plan_file.raw)
         return substituted.plan_file, pin
+
+    def _acts_on(
+        self, kind: config.Kind, factory: PracticeFactory, papers: Papers
+    ) -> dict[str, object]:
+        """The table of the plan that names what a later kind acts on."""
+        if facts_of(kind).reason is None:
+            return {}
+        return {"device_ca": [{"serial": str(self._fleet(factory, papers).target(kind).serial)}]}
 
     def _token(self, pin: Secret) -> config.Token | None:
         if self._options.key_store == "file":
@@ -259,21 +274,22 @@ class Rehearsal:
         return read_request(path)
 
     def _papers(
-        self, plan_file: config.PlanFile, what: str, value: Fingerprint, pin: Secret
+        self, plan_file: config.PlanFile, what: str, value: Fingerprint | None, pin: Secret
     ) -> Papers:
         folder = self._directory / "paper"
-        sheet = words_sheet(
-            title="Sheet of words",
-            what="request bundle" if what == "request" else "root certificate",
-            fingerprint=value,
-            rehearsal=True,
-        )
+        if value is not None:
+            sheet = words_sheet(
+                title="Sheet of words",
+                what="request bundle" if what == "request" else "root certificate",
+                fingerprint=value,
+                rehearsal=True,
+            )
+            write_private(folder / f"{what}-words.txt", render_text(sheet))
         phrases = "".join(f"officer {seat}: {p.reveal()}\n" for seat, p in _PHRASES.items())
         for name, data in (
             ("script.txt", render_text(script(plan_file, tool_version=__version__))),
-            (f"{what}-words.txt", render_text(sheet)),
             ("phrases.txt", phrases.encode()),
-            ("backup-procedure.txt", self._procedure(plan_file.plan.root)),
+            ("backup-procedure.txt", procedure(self._directory, plan_file.plan.root)),
         ):
             write_private(folder / name, data)
         return Papers(
@@ -281,37 +297,18 @@ class Rehearsal:
                 "plan.words": plan_file.fingerprint,
                 **foreign_csrs(self._directory / "usb-in", plan_file.plan),
                 **read_head(self._directory),
-                f"{what}.words": value,
+                **({} if value is None else {f"{what}.words": value}),
             },
             pin=pin,
             phrases=_PHRASES,
             clone=lambda: self._clone(plan_file.plan.root),
             passphrases=read_passphrases(self._directory),
-            texts=self._texts(plan_file.plan),
+            texts=texts_for(plan_file.plan),
         )
-
-    def _texts(self, plan: config.Plan) -> dict[str, Mapping[str, str]]:
-        texts: dict[str, Mapping[str, str]] = {
-            "open.place": {
-                "place": "practice room",
-                "purpose": f"rehearsal of {plan.kind.value}",
-                "approval": "REHEARSAL-1",
-            }
-        }
-        for ca in plan.device_ca:
-            texts["sign.serial"] = {"serial": str(ca.serial)}
-        return texts
 
     def _clone(self, root: config.Root) -> None:
         if root.token is not None and root.backup.token is not None:
             clone(self._directory / "token", root.token, root.backup.token)
-
-    def _procedure(self, root: config.Root) -> bytes:
-        if root.backup.token is None:
-            return b"This rehearsal's plan has no backup token: nothing is cloned.\n"
-        command = [sys.executable, "-I", "-m", "ceremony.practice.backup_token"]
-        line = shlex.join([*command, str(self._directory)])
-        return f"The practice vendor's clone procedure, in another window:\n\n{line}\n".encode()
 
     def _hold(self, run: Run, plan_file: config.PlanFile, papers: Papers) -> int:
         if self._held(plan_file):

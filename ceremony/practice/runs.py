@@ -46,6 +46,12 @@ class Run:
         """Whether it reached its end."""
         return self._marker.exists()
 
+    @property
+    def exported(self) -> bool:
+        """Whether it wrote an upload bundle."""
+        sha256 = config.load(self.plan).fingerprint.hex
+        return self._find("usb-out", "manifest.json", sha256) is not None
+
     def finish(self) -> None:
         """Marks it as done."""
         write_private(self._marker, b"")
@@ -88,6 +94,14 @@ class Run:
             if json.loads(path.read_bytes())["plan_sha256"] == plan_sha256:
                 return path.parent
         return None
+
+
+def first_run(directory: Path) -> Run:
+    """The run that made the Factory's root: the first that wrote an upload bundle."""
+    number = 1
+    while (run := Run(directory=directory, number=number)).done and not run.exported:
+        number += 1
+    return run
 
 
 def this_run(directory: Path) -> Run:
