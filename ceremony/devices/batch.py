@@ -228,36 +228,43 @@ class _Run:
             )
 
     def _recover(self, batch: Batch) -> Progress:
-        """Brings output, results and ledger to the same step."""
-        new = batch.pending is None and batch.done.lines == 0
+        """Brings output, results and ledger to the same step.
+
+        What the ledger says is read anew once the files are locked: another run may have
+        gone on with the batch until then.
+        """
+        for file in self._open():
+            if not file.complete:
+                file.open()
+        batch = self._ledger.again(batch)
+        if self._output is not None:
+            end = len(TAR_END) if self._order.form is Form.TAR else 0
+            self._require_known(self._output, batch.last.length + end)
+        self._require_known(self._results, batch.last.results_length)
+        if (self._output or self._results).complete:
+            return self._ledger.adopt(batch)
+        if batch.pending is not None and self._digest(batch) == batch.pending.digest:
+            self._cut(batch.pending)
+            return self._ledger.adopt(batch)
+        if self._folders is not None and batch.pending is not None:
+            self._folders.remove(self._ledger.pending_uuids(batch))
+        # What is cut off is forgotten after that, never before.
+        self._cut(batch.done)
+        return self._ledger.drop(batch)
+
+    def _open(self) -> Iterator[GrowingFile]:
+        """The files of this form, the output first."""
         if self._order.form is Form.FOLDERS:
             self._folders = Folders(self._order.out, self._rendering)
-            self._require_known(self._results, batch.last.results_length)
-            if self._results.complete:
-                return self._ledger.adopt(batch)
-            self._results.open(new=new or not self._results.there)
-            if batch.pending is not None:
-                self._folders.remove(self._ledger.pending_uuids(batch))
-            self._results.cut(batch.done.results_length)
-            return self._ledger.drop(batch)
-        self._output = GrowingFile(self._order.out)
-        end = len(TAR_END) if self._order.form is Form.TAR else 0
-        self._require_known(self._output, batch.last.length + end)
-        self._require_known(self._results, batch.last.results_length)
-        if self._output.complete:
-            if not self._results.complete:
-                self._results.open(new=False)
-            return self._ledger.adopt(batch)
-        self._output.open(new=new or not self._output.there)
-        self._results.open(new=new or not self._results.there)
-        if batch.pending is not None and self._digest(batch) == batch.pending.digest:
-            self._output.cut(batch.pending.length)
-            self._results.cut(batch.pending.results_length)
-            return self._ledger.adopt(batch)
-        # What is cut off is forgotten after that, never before.
-        self._output.cut(batch.done.length)
-        self._results.cut(batch.done.results_length)
-        return self._ledger.drop(batch)
+        else:
+            self._output = GrowingFile(self._order.out)
+            yield self._output
+        yield self._results
+
+    def _cut(self, progress: Progress) -> None:
+        if self._output is not None:
+            self._output.cut(progress.length)
+        self._results.cut(progress.results_length)
 
     @staticmethod
     def _require_known(file: GrowingFile, length: int) -> None:

@@ -153,6 +153,10 @@ class Ledger:
             rows = self._db.execute(f"{query}{where} ORDER BY id", values).fetchall()
         return tuple(_batch(row) for row in rows)
 
+    def again(self, batch: Batch) -> Batch:
+        """The same batch as it is now."""
+        return next(one for one in self.batches(batch.out) if one.id == batch.id)
+
     def begin(self, out: str, source: str, at: str) -> Batch:
         """A new batch, on disk when this returns."""
         done = _encode(Progress())

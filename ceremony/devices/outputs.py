@@ -65,9 +65,13 @@ class GrowingFile:
             return 0
         return found.st_size if stat.S_ISREG(found.st_mode) else 0
 
-    def open(self, *, new: bool) -> None:
-        """Opens or makes the partial file, and locks it."""
-        flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | (os.O_CREAT if new else 0)
+    def open(self) -> None:
+        """Opens or makes the partial file, and locks it.
+
+        Raises:
+            MediaError: `devices.busy`, `devices.out_foreign`, `devices.unwritable`.
+        """
+        flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_CREAT
         with refusals(self._partial):
             self._handle = os.open(self._partial, flags, 0o600)
             found = os.fstat(self._handle)
@@ -78,11 +82,11 @@ class GrowingFile:
             try:
                 fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as exc:
-                raise MediaError(
-                    "devices.busy",
-                    f"another run is writing {show(str(self._partial))}",
-                    hint="Wait for it to end.",
-                ) from exc
+                raise _busy(self._partial) from exc
+            if self.complete:  # the other run ended between two looks
+                if found.st_size == 0:
+                    self._partial.unlink(missing_ok=True)
+                raise _busy(self._path)
             self.length = os.fstat(self._handle).st_size
 
     def digest(self, begin: int, end: int) -> bytes | None:
@@ -206,6 +210,14 @@ def _require_mine(path: Path, found: os.stat_result) -> None:
     """Private keys go there."""
     if found.st_uid != os.geteuid() or found.st_mode & 0o022:
         raise _foreign(path, "belongs to somebody else, or others can write to it")
+
+
+def _busy(path: Path) -> MediaError:
+    return MediaError(
+        "devices.busy",
+        f"another run is writing {show(str(path))}",
+        hint="Wait for it to end; the same command then says what there is.",
+    )
 
 
 def _foreign(path: Path, why: str) -> MediaError:

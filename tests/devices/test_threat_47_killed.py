@@ -174,10 +174,12 @@ def test_47_two_runs_at_once_do_not_write_into_one_file(floor: Any) -> None:
             floor.order(Count(3), "out.jsonl").words,
             "2026-01-01T00:00:00Z",
         )
-    other.open(new=True)
+    other.open()
+    other.append(b"what the ledger will know in a moment")
     with pytest.raises(MediaError) as caught:
         floor.issue(Count(3), "out.jsonl")
     assert caught.value.code == "devices.busy"
+    other.cut(0)
     other.close()
     assert floor.issue(Count(3), "out.jsonl").issued == 3
 
