@@ -29,7 +29,9 @@ from ceremony.offline import store
 from ceremony.practice.officers import ScriptedOfficers
 from ceremony.record.chain import Line, read_lines, sha256_hex, whole_lines
 from ceremony.x509.certificate import read_certificate
+from ceremony.x509.csr import read_csr
 from ceremony.x509.issuing import tbs_of
+from ceremony.x509.root_csr import csr_info_of
 from tests.flow.faults import PointedStore, Points
 from tests.flow.table import Table
 
@@ -37,6 +39,7 @@ TEXTS = {
     "open.officer.A": {"name": "Ada"},
     "open.officer.B": {"name": "Ben"},
 }
+_CERTIFICATE = (read_certificate, tbs_of)
 CLEARED = ("state", "usb-out", "evidence", "custody")
 
 
@@ -139,9 +142,10 @@ def second_tbs(sittings: Sittings) -> int:
     for line in lines:
         if line.type == "done" and line.key in wanted:
             path = folder / str(line.data["file"])
-            certificate = read_certificate(path.read_bytes(), path.name)
-            assert certificate.fingerprint.hex == line.data["sha256"]
-            wrong += sha256_hex(tbs_of(certificate.der)) != wanted[line.key]
+            read, tbs = (read_csr, csr_info_of) if path.suffix == ".csr" else _CERTIFICATE
+            der = read(path.read_bytes(), path.name).der
+            assert sha256_hex(der) == line.data["sha256"]
+            wrong += sha256_hex(tbs(der)) != wanted[line.key]
     return wrong
 
 
