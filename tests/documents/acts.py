@@ -54,6 +54,7 @@ _MADE = {
     "certificate/root": "root certificate",
     "crl/crl": "review crl.pem",
     "export/upload": "SIGNED OUT",
+    "export/root-csr": "HIGHER CA",
     "export/root-key": "factory_ca.key, plain",
 }
 
