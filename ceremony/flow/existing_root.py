@@ -46,6 +46,7 @@ def use_root(room: Room, intake: Intake) -> Flow[Certificate]:
 
     Raises:
         VerificationError: `root.key_unsupported`: no key of ours can be meant.
+            `request.root_issuer`: the plan means another root.
         KeyStoreError: `token.key_missing`, `token.label_differs`, ...
     """
     root = intake.bundle.current_root
@@ -58,6 +59,12 @@ def use_root(room: Room, intake: Intake) -> Flow[Certificate]:
             "root.key_unsupported",
             f"the Factory's root has the key {root.key}",
             hint="Use a root with a P-256 or P-384 key; others cannot sign here.",
+        )
+    if room.plan.root.issuer == "external" and root.self_signed:
+        raise VerificationError(
+            "request.root_issuer",
+            "the plan says that a higher CA signed the root, and the Factory's signed itself",
+            hint="Correct root.issuer in the plan, and have it approved.",
         )
     check_network(room, Step.ROOT)
     if room.plan.root.key_store == "file":
@@ -175,7 +182,10 @@ def discard_key_copy(room: Room) -> None:
 
 def _findings(room: Room, root: Certificate) -> tuple[Finding, ...]:
     recipe = room.plan.root.profile == "openssl-recipe"
-    return check_certificate(root, Role.ROOT, factory=room.plan.factory, recipe=recipe)
+    external = room.plan.root.issuer == "external"
+    return check_certificate(
+        root, Role.ROOT, factory=room.plan.factory, recipe=recipe, external=external
+    )
 
 
 def _weigh(room: Room, root: Certificate) -> Flow[None]:

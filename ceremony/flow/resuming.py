@@ -97,8 +97,11 @@ def _found(room: Room, intent: Line) -> str:
             return f"looked up when token {intent.data['token_serial']} is opened"
         path = Path(str(intent.data.get("path", "")))
         return _on_disk(path) if path.name else "looked up when its key store is opened"
-    if kind == "certificate":
-        found = sorted((room.directory / CERTIFICATES).glob(f"*{name}*.pem"))
+    if intent.data.get("issuer") == "external":
+        return "the higher CA's certificate is on record: written from there"
+    if kind in {"certificate", "csr"}:
+        ending = {"certificate": "pem", "csr": "csr"}[kind]
+        found = sorted((room.directory / CERTIFICATES).glob(f"*{name}*.{ending}"))
         names = ", ".join(path.name for path in found)
         return f"signed, found on the disk: {names}" if found else "not on the disk: signed again"
     if "path" in intent.data:

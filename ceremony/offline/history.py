@@ -29,6 +29,7 @@ def command(directory: Path | None, as_json: bool) -> None:
         click.echo("no ceremonies here", err=True)
     for row in rows:
         state = "finished" if row["finished"] else f"unfinished, at {row['step']}"
+        state += "; it waits for the higher CA" if row["waits"] else ""
         click.echo(f"{row['ceremony_id']}  {row['began']}  {row['factory']}  {state}")
         if row["problem"]:
             click.echo(f"  cannot be read: {row['problem']}")
@@ -50,6 +51,7 @@ def _row(held: Held, year: Year) -> dict[str, object]:
     row: dict[str, object] = {
         "ceremony_id": held.directory.name,
         "finished": held.finished,
+        "waits": held.waits,
         "problem": held.problem,
         "factory": "",
         "kind": "",

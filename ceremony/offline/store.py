@@ -24,6 +24,7 @@ from ceremony.record.years import Link, years
 
 PLAN = "plan.toml"
 MODULES = "modules-lock"
+_ANSWER = ("intent", "certificate/root")
 _LOOK_S = 0.05
 _UNBEGUN = frozenset({PLAN, f".{PLAN}.partial", LOCK, PARTIAL})
 
@@ -41,6 +42,12 @@ class Held:
     lines: tuple[Line, ...]
     finished: bool
     problem: str = ""
+
+    @property
+    def waits(self) -> bool:
+        """Whether its root CSR is with a higher CA, and no answer taken in."""
+        taken = any((one.type, one.key) == _ANSWER for one in self.lines)
+        return not taken and any(one.type == "wait" for one in self.lines)
 
     @property
     def plan_sha256(self) -> str:

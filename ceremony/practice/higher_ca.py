@@ -26,7 +26,7 @@ from ceremony.config import PlanFile
 from ceremony.core.fingerprints import Fingerprint
 from ceremony.documents.sheet import words_sheet
 from ceremony.documents.text import render_text
-from ceremony.offline.store import Held, ceremonies
+from ceremony.offline.store import ceremonies
 from ceremony.practice.store import write_private
 
 ANSWER: Final = "answer.pem"
@@ -50,7 +50,7 @@ def play_higher_ca(directory: Path, plan_file: PlanFile) -> Fingerprint | None:
     waiting = [
         one.directory.name
         for one in held
-        if one.plan_sha256 == plan_file.fingerprint.hex and _waits(one)
+        if one.plan_sha256 == plan_file.fingerprint.hex and one.waits
     ]
     if not waiting:
         return None
@@ -65,14 +65,6 @@ def play_higher_ca(directory: Path, plan_file: PlanFile) -> Fingerprint | None:
     )
     write_private(directory / "paper" / "higher-ca-words.txt", render_text(sheet))
     return answer
-
-
-def _waits(held: Held) -> bool:
-    """Whether its root CSR is out, and no answer taken in."""
-    out = any(line.type == "wait" for line in held.lines)
-    return out and all(
-        (line.type, line.key) != ("intent", "certificate/root") for line in held.lines
-    )
 
 
 def _sign(folder: Path, bundle: Path, stick: Path) -> Fingerprint:
