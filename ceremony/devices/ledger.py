@@ -266,6 +266,8 @@ class Ledger:
         try:
             yield
         except sqlite3.Error as exc:
+            if getattr(exc, "sqlite_errorcode", 0) == sqlite3.SQLITE_NOTADB:
+                raise _refuse("form", f"{self._shown} is no ledger") from exc
             raise _refuse("broken", f"the ledger {self._shown}: {show(str(exc))}") from exc
 
 
@@ -351,7 +353,7 @@ _HINTS: Final = {
     "missing": "Name the CA's certificate with --ca, or the ledger with --ledger.",
     "unwritable": "Name a place on this machine's disk with --ledger.",
     "permissions": "Take the rights away: chmod 600 FILE, owner yourself.",
-    "form": "Use the version of this program that made it, or look at it with sqlite3.",
+    "form": "Name the right file, or use the version of this program that made it.",
     "other_ca": "Name the ledger of this CA with --ledger; each CA has its own.",
     "broken": "Check space and disk; nothing was issued that is not in the ledger.",
 }

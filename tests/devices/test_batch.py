@@ -311,7 +311,7 @@ def test_a_file_that_is_no_ledger_is_refused(floor: Any) -> None:
     floor.ledger_path.chmod(0o600)
     with pytest.raises(MediaError) as caught:
         floor.ledger()
-    assert caught.value.code == "ledger.broken"
+    assert caught.value.code == "ledger.form"
     floor.ledger_path.chmod(0o666)
     with pytest.raises(MediaError) as caught:
         floor.ledger()
