@@ -172,13 +172,12 @@ class Wizard(App[int], inherit_bindings=False):
 
     async def _show(self, screen: FramedScreen) -> None:
         screen.suit(self.size)
-        with self.batch_update():
-            while len(self.screen_stack) > 2:
-                await self.pop_screen()
-            if len(self.screen_stack) == 2:
-                await self.switch_screen(screen)
-            else:
-                await self.push_screen(screen)
+        while len(self.screen_stack) > 2:
+            await self.pop_screen()
+        if len(self.screen_stack) == 2:
+            await self.switch_screen(screen)
+        else:
+            await self.push_screen(screen)
         self._cover(self.size)
 
     async def on_event(self, event: Event) -> None:
