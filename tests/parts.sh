@@ -18,6 +18,7 @@ need cc gcc
 need nginx nginx-light
 need go golang-go
 need jq jq
+need pkcsslotd opencryptoki
 [ -e /usr/include/stdlib.h ] || missing="$missing libc6-dev"
 [ -z "$missing" ] && exit 0
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then

@@ -70,6 +70,8 @@ def log_in(room: Room, step: Step, store: KeyStore, whose: str) -> Flow[None]:
                 "the token's PIN is locked",
                 hint="Unlock it with its SO PIN or PUK by the vendor's procedure, then resume.",
             )
+        if wrong >= _OWN_TRIES:
+            yield from _agree(room, step, store)
         secret = None
         if info.pin_pad:
             yield from acknowledge(_pin_pad(step, info, whose))
@@ -90,8 +92,6 @@ def log_in(room: Room, step: Step, store: KeyStore, whose: str) -> Flow[None]:
             if secret is not None:
                 yield from weigh_pin(room, step, info, secret)
             return
-        if wrong >= _OWN_TRIES:
-            yield from _agree(room, step, store)
 
 
 def _open(store: KeyStore, info: StoreInfo, secret: Secret | None) -> None:

@@ -16,6 +16,7 @@ _SOFTWARE = (
     "mozilla",
     "kryoptic",
     "opencryptoki",
+    "softtok",
     "gnome keyring",
     "soft token",
 )
