@@ -49,7 +49,8 @@ def bags(entries: Entries) -> tuple[Block, ...]:
             Column(title="Bag that was opened", share=50),
             Column(title="In the last record", share=50),
         )
-        blocks.append(Table(caption=f"Opened, {opened.line.at}", columns=columns, rows=rows))
+        caption = f"Opened, {opened.line.at}; what was not brought was not looked at"
+        blocks.append(Table(caption=caption, columns=columns, rows=rows))
     if sealed is not None:
         rows = tuple(
             (row.typed("item"), _bag(row.typed("bag")), row.typed("holder"))

@@ -2,7 +2,8 @@
 
 What was sealed after the last ceremony of this Factory is on the first line of the record;
 a bag that bears another number today is an exception. The number that is expected is not
-shown before one was typed from the bag.
+shown before one was typed from the bag. What is not brought stays where it is, and on the
+list: years later its bag is still compared.
 """
 
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ from ceremony.flow.prompts import EnterText, Facts, Field, Step, Text, Tone
 from ceremony.flow.room import Room
 from ceremony.kinds import EXPORTS_NOTHING
 
-NO_BAG = "-"
+NO_BAG, STAYS = "-", "not brought"
 
 
 def open_bags(room: Room) -> Flow[None]:
@@ -23,8 +24,16 @@ def open_bags(room: Room) -> Flow[None]:
     before = sealed_before(room)
     items = tuple(dict.fromkeys((*_brought(room), *before)))
     values = yield from enter(_opened(items))
-    found = {item: values[f"item{n}"] or NO_BAG for n, item in enumerate(items)}
-    differ = {item: bag for item, bag in before.items() if _letters(found[item]) != _letters(bag)}
+    needed = _brought(room)
+    found = {
+        item: values[f"item{n}"] or (NO_BAG if item in needed else STAYS)
+        for n, item in enumerate(items)
+    }
+    differ = {
+        item: bag
+        for item, bag in before.items()
+        if found[item] != STAYS and _letters(found[item]) != _letters(bag)
+    }
     if differ:
         yield from _differ(room, differ, found)
     rows = [
@@ -43,7 +52,22 @@ def close_bags(room: Room) -> Flow[None]:
     for n, item in enumerate(items):
         bag, _, holder = values[f"item{n}"].partition(",")
         rows.append({"item": item, "bag": bag.strip() or NO_BAG, "holder": holder.strip()})
-    room.append(Step.CLOSE, "bags", "sealed", items=rows)
+    room.append(Step.CLOSE, "bags", "sealed", items=[*rows, *_stayed(room, items)])
+
+
+def _stayed(room: Room, items: tuple[str, ...]) -> list[dict[str, str]]:
+    """What nobody brought: in the bag and with the holder that the last record names."""
+    opened = room.find("bags", "opened")
+    absent = {str(r["item"]) for r in opened.data["items"] if r["bag"] == STAYS} if opened else ()
+    rows = []
+    for row in room.record.lines[0].data.get("bags_before") or ():
+        item = str(row["item"])
+        if item in absent:
+            name = f"{item} from before {room.ceremony_id}" if item in items else item
+            rows.append(
+                {"item": name, "bag": str(row["bag"]), "holder": str(row.get("holder", ""))}
+            )
+    return rows
 
 
 def sealed_before(room: Room) -> dict[str, str]:
@@ -90,7 +114,7 @@ def _opened(items: tuple[str, ...]) -> EnterText:
         body=(
             Text(
                 text="Look at each bag before it is cut: seal and number. Type the numbers; "
-                "leave empty what came in no bag."
+                "leave empty what came in no bag, or was not brought."
             ),
         ),
         fields=tuple(

@@ -95,7 +95,7 @@ def _write_down(room: Room, frontend: Frontend) -> None:
     step, head = current_step(room), room.record.head.hex
     answer = frontend.ask(advised(head_for_paper(room, step)), room.frame(step))
     if isinstance(answer, Done):
-        room.append(step, "paper", head, by=list(room.officers))
+        room.append(step, "paper", head, record_head=head, by=list(room.officers))
 
 
 def _unlock(room: Room, frontend: Frontend) -> None:

@@ -72,7 +72,7 @@ def compare_head(room: Room, step: Step) -> Flow[str]:
         step=step,
         what="head",
         paper="paper with the head of the record",
-        value=Fingerprint.from_hex(paper.key),
+        value=Fingerprint.from_hex(paper.data["record_head"]),
         policy=Policy.PROOF,
     )
     room.append(step, "head", paper.key, outcome=COMPARED, by=list(room.officers))

@@ -173,10 +173,11 @@ def begin(state: Path, plan_file: PlanFile, services: Services) -> Room:
 
 
 def _bags(held: Held) -> list[dict[str, str]]:
-    """What was sealed at the end of that ceremony: item and bag."""
+    """What was sealed at the end of that ceremony, or stayed in its bag: item, bag, holder."""
     sealed = [line for line in held.lines if (line.type, line.key) == ("bags", "sealed")]
     rows = sealed[-1].data["items"] if sealed else []
-    return [{"item": str(row["item"]), "bag": str(row["bag"])} for row in rows]
+    members = ("item", "bag", "holder")
+    return [{name: str(row.get(name, "")) for name in members} for row in rows]
 
 
 def read_plan(directory: Path) -> PlanFile:

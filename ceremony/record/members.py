@@ -22,10 +22,10 @@ Place = Annotated[int, Meta(ge=0, lt=32)]
 Time = Annotated[str, Meta(pattern=r"^[0-9]{4}(-[0-9]{2}){2}T[0-9]{2}(:[0-9]{2}){2}Z\Z")]
 _Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,63}\Z")]
 _TEXTS = (
-    "about approval ceremony code curve decision form kind label mark medium message method model "
-    "name officer parent path pin_state place policy profile purpose python read_back receiver "
-    "role schema sentence source statement stays step store subject text token_label "
-    "token_serial tool_version verdict what where why"
+    "about approval ceremony code curve decision form head kind label mark medium message "
+    "method model name officer outcome parent path pin_state place policy profile purpose "
+    "python read_back receiver role schema sentence source statement stays step store subject "
+    "text token_label token_serial tool_version verdict what where why"
 )
 
 
@@ -64,6 +64,7 @@ _TYPES: Mapping[str, Any] = {
     "inventory": list[_Held],
     "items": list[_Sealed],
     "key_id": Hex,
+    "on": dict[str, str] | None,
     "objects": list[str],
     "phrase_kept": Sha256,
     "slots": dict[str, str],

@@ -136,6 +136,41 @@ def test_the_same_bags_again_are_nothing_to_tell(tmp_path: Path) -> None:
     assert not [line for line in lines if line.type == "exception"]
 
 
+def test_what_is_not_brought_stays_on_the_list_and_is_compared_years_later(tmp_path: Path) -> None:
+    table = Table(tmp_path)
+    hold(table, Clerks(table, {"close.bags": [SEALED]}))
+    absent = {"item0": "LAP-2", "item1": "", "item2": "", "item3": ""}
+    later = {"item0": "LAP-3, Ada", "item1": "OUT-2, Ben", "item2": "EV-2, Dora", "item3": "-, Ada"}
+    lines = hold(table, Clerks(table, {"open.bags": [absent], "close.bags": [later]}))
+    assert not [line for line in lines if line.type == "exception"]
+    rows = only(lines, "bags", "sealed").data["items"]
+    stayed = f"stick EVIDENCE from before {lines[0].data['ceremony_id']}"
+    assert {"item": stayed, "bag": "EV-1", "holder": "Dora"} in rows
+    text = render_text(report(lines, plan=table.plan_file.plan, certificates={})).decode()
+    assert "what was not brought was not looked at" in " ".join(text.split())
+    third = Clerks(
+        table,
+        {
+            "open.bags": [{"item0": "LAP-3", **{f"item{n}": "" for n in range(1, 4)},
+                           "item4": "OUT-1", "item5": "EV-9"}],
+            "open.bags.differ": [{"why": "none", "by": "Ada"}],
+        },
+    )  # fmt: skip
+    lines = hold(table, third)
+    (exception,) = [line for line in lines if line.type == "exception"]
+    assert exception.data["what"] == f"{stayed}: bag EV-9; the last record says EV-1"
+
+
+def test_what_is_needed_today_and_comes_without_its_bag_is_an_exception(tmp_path: Path) -> None:
+    table = Table(tmp_path)
+    hold(table, Clerks(table, {"close.bags": [SEALED]}))
+    bare = {f"item{n}": "" for n in range(4)}
+    why = {"open.bags.differ": [{"why": "the bag was cut at the door", "by": "Ada"}]}
+    lines = hold(table, Clerks(table, {"open.bags": [bare], **why}))
+    (exception,) = [line for line in lines if line.type == "exception"]
+    assert exception.data["what"] == "laptop: bag -; the last record says LAP-2"
+
+
 def test_a_plan_may_do_without_bags(tmp_path: Path) -> None:
     table = Table(tmp_path, extra="[rules]\nbags = false\n")
     lines = hold(table, Clerks(table, {}))
