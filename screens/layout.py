@@ -43,19 +43,19 @@ _TONES: dict[Tone, tuple[str, str]] = {
 }
 _CHIPS = {
     CheckStatus.PASS: "$success",
-    CheckStatus.WARN: "bold $background on $warning",
-    CheckStatus.FAIL: "bold $background on $error",
+    CheckStatus.WARN: "$background on $warning",
+    CheckStatus.FAIL: "bold $on-error on $error",
 }
 _SEVERITIES = {
-    Severity.ERROR: (" ERROR   ", "bold $background on $error"),
-    Severity.WARNING: (" WARNING ", "bold $background on $warning"),
+    Severity.ERROR: (" ERROR   ", "bold $on-error on $error"),
+    Severity.WARNING: (" WARNING ", "$background on $warning"),
     Severity.NOTE: (" NOTE    ", "$accent"),
 }
 _MARKS = {
     "same": ("same", DIM, ""),
     "set": ("set by us", "$accent", "$accent"),
     "ignored": ("left out", DIM, DIM),
-    "warn": ("CHECK", "bold $background on $warning", "bold $warning"),
+    "warn": ("CHECK", "$background on $warning", "bold $warning"),
 }
 
 

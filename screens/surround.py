@@ -87,7 +87,7 @@ def _style(step: Step, here: Step) -> str:
 
 
 def _turn(officer: str) -> list[Part]:
-    style = "$dim" if officer == NOBODY else "bold $background on $accent"
+    style = "$dim" if officer == NOBODY else "$background on $accent"
     return [("turn: ", "$dim"), (f" {officer} " if officer != NOBODY else officer, style)]
 
 

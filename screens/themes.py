@@ -46,6 +46,7 @@ THEMES = (
             "field-here": "#2a4562",
             "here-ink": "#ffffff",
             "here-dim": "#a6b3c5",
+            "on-error": "#11161f",
             "band": "#f0c35e",
             "band-ink": "#11161f",
         },
@@ -69,6 +70,7 @@ THEMES = (
             "field-here": "#c9e0ef",
             "here-ink": "#1b2430",
             "here-dim": "#4a5566",
+            "on-error": "#f7f5f0",
             "band": "#f2b632",
             "band-ink": "#1b2430",
         },
@@ -92,11 +94,13 @@ THEMES = (
             "field-here": "#0000c0",
             "here-ink": "#ffffff",
             "here-dim": "#ffffff",
+            "on-error": "#000000",
             "band": "#ffff00",
             "band-ink": "#000000",
         },
     ),
-    # The Linux console: eight colours, bright only in front; names of the ANSI palette.
+    # The Linux console: eight colours, bright only in front; names of the ANSI palette. Bold
+    # makes them bright there, black too: nothing black stands bold on a colour.
     _theme(
         CONSOLE,
         dark=True,
@@ -116,6 +120,7 @@ THEMES = (
             "field-here": "#800080",
             "here-ink": "#ffffff",
             "here-dim": "#ffffff",
+            "on-error": "#ffffff",
             "band": "#808000",
             "band-ink": "#000000",
         },
@@ -134,6 +139,7 @@ THEMES = (
             "field-here": "#606060",
             "here-ink": "#ffffff",
             "here-dim": "#ffffff",
+            "on-error": "#000000",
             "band": "#ffffff",
             "band-ink": "#000000",
         },

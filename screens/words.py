@@ -87,7 +87,7 @@ class WordGrid(Widget, can_focus=True):
             ]
         index = self.positions.index(at)
         word, here = self.typed[index], index == self.here and self.has_focus
-        label = (f" {place(at)} ", "bold $background on $accent" if here else "bold")
+        label = (f" {place(at)} ", "$background on $accent" if here else "bold")
         ghost = self.completion(index)[len(word) :] if here else ""
         room = CELL - len(word) - len(ghost)
         field = "on $field-here" if here else "on $field"

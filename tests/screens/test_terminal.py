@@ -1,9 +1,12 @@
 """The terminal around the prompts: size, themes, work, fingerprints, marks."""
 
+from pathlib import Path
+
 import pytest
 import samples
 from rich.color import Color
 
+import screens
 from ceremony.bundle.qr import qr_matrix
 from ceremony.flow.prompts import Done, Entered
 from screens import themes
@@ -131,16 +134,43 @@ async def test_the_theme_key_goes_round(show):
         assert seen == ["light", "contrast", "dark"]
 
 
-@pytest.mark.parametrize("theme", themes.THEMES[:3], ids=lambda theme: theme.name)
+def _pairs(theme):
+    """All that is written, and what it is written on."""
+    ink = {"ink": theme.foreground, "accent": theme.accent, "success": theme.success}
+    ink |= {"warning": theme.warning, "error": theme.error} | theme.variables
+    for name in ("ink", "accent", "success", "warning", "error", "dim"):
+        yield ink[name], theme.background
+        yield ink[name], ink["side"]
+    for name in ("ink", "warning", "dim"):
+        yield ink[name], ink["field"]
+    yield ink["here-ink"], ink["field-here"]
+    yield ink["here-dim"], ink["field-here"]
+    yield theme.background, theme.accent
+    yield theme.background, theme.warning
+    yield ink["band-ink"], ink["band"]
+    if theme.name != themes.CONSOLE:  # Its red is no #ff0000: see below.
+        yield ink["on-error"], theme.error
+
+
+@pytest.mark.parametrize("theme", themes.THEMES, ids=lambda theme: theme.name)
 def test_text_has_the_contrast_that_readers_need(theme):
     from textual.color import Color as Shade
 
-    paper = Shade.parse(theme.background)
-    side = Shade.parse(theme.variables["side"])
-    inks = [theme.foreground, theme.accent, theme.success, theme.warning, theme.error]
-    for ink in [*inks, theme.variables["dim"]]:
-        for ground in (paper, side):
-            assert _contrast(Shade.parse(ink), ground) >= 4.5, (ink, ground)
+    wanted = 7 if theme.name == themes.CONTRAST else 4.5
+    for ink, ground in _pairs(theme):
+        assert _contrast(Shade.parse(ink), Shade.parse(ground)) >= wanted, (ink, ground)
+
+
+def test_on_the_linux_console_white_stands_on_red_and_nothing_black_is_bold():
+    """Its own palette: red is #aa0000, and bold black is the grey #555555."""
+    from textual.color import Color as Shade
+
+    assert _contrast(Shade.parse("#ffffff"), Shade.parse("#aa0000")) >= 7
+    assert next(t for t in themes.THEMES if t.name == themes.CONSOLE).variables["on-error"] == (
+        "#ffffff"
+    )
+    sources = [*Path(screens.__file__).parent.glob("*.py")]
+    assert not [path for path in sources if "bold $background" in path.read_text()]
 
 
 def _contrast(one, other):
