@@ -23,10 +23,12 @@ from tests.stories.terminal import Terminal  # noqa: E402
 
 OUT = TOP / "assets" / "screenshots"
 COLUMNS, ROWS = 80, 24
+WIDE = (120, 40)
 CELL = (18, 36)
 FONT_SIZE = 30
 MARGIN = 36
 COLOURS = 64
+SETTLE_S = 0.5
 FONTS = (
     "/usr/share/fonts/truetype/dejavu/DejaVuSansMono.ttf",
     "/usr/share/fonts/truetype/dejavu/DejaVuSansMono-Bold.ttf",
@@ -36,7 +38,7 @@ WANTED = {
     "A new root of trust": "welcome",
     "Preflight": "preflight",
     "Fence: the root key": "fence",
-    "Will be signed: online-ca": "review",
+    "Will be signed: tls": "review",
     "Words of the upload bundle": "words",
 }
 LAST = "The ceremony is closed"
@@ -70,11 +72,22 @@ class Photographed(Terminal):
         super().__init__(directory, columns=COLUMNS, rows=ROWS)
         self.taken: dict[str, list[list[Cell]]] = {}
 
-    def take(self, name: str) -> None:
+    def take(self, name: str, columns: int = COLUMNS) -> None:
         """Keeps the screen as it is, the first time."""
         if name not in self.taken:
-            time.sleep(0.4)
-            self.taken[name] = cells(self._tmux("capture-pane", "-e", "-p", "-N"))
+            time.sleep(SETTLE_S)
+            self.taken[name] = cells(self._tmux("capture-pane", "-e", "-p", "-N"), columns)
+
+    def take_wide(self, name: str) -> None:
+        """The same screen in a large terminal."""
+        if name not in self.taken:
+            self._size(*WIDE)
+            self.take(name, WIDE[0])
+            self._size(COLUMNS, ROWS)
+            time.sleep(SETTLE_S)
+
+    def _size(self, columns: int, rows: int) -> None:
+        self._tmux("resize-window", "-x", str(columns), "-y", str(rows))
 
     def type(self, text: str) -> None:
         words = text.split()
@@ -91,17 +104,19 @@ class Photographed(Terminal):
         for beginning, name in WANTED.items():
             if title.startswith(beginning):
                 self.take(name)
+                if name == "review":
+                    self.take_wide("wide")
         if title.startswith("Words of the upload bundle") and "code" not in self.taken:
             self.keys("F5")
             self.take("code")
             self.keys("Escape")
-            time.sleep(0.4)
+            time.sleep(SETTLE_S)
         return False
 
 
-def cells(captured: str) -> list[list[Cell]]:
+def cells(captured: str, columns: int) -> list[list[Cell]]:
     """Character, foreground, background and boldness of each cell."""
-    console = Console(width=COLUMNS, color_system="truecolor", legacy_windows=False)
+    console = Console(width=columns, color_system="truecolor", legacy_windows=False)
     lines = []
     for text in AnsiDecoder().decode(captured):
         line: list[Cell] = []
@@ -125,7 +140,7 @@ def _colours(style: Style) -> tuple[str, str]:
 def draw(lines: list[list[Cell]]) -> Image.Image:
     """The screen as a terminal draws it; blocks fill their cells exactly."""
     width, height = CELL
-    size = (COLUMNS * width + 2 * MARGIN, ROWS * height + 2 * MARGIN)
+    size = (len(lines[0]) * width + 2 * MARGIN, len(lines) * height + 2 * MARGIN)
     image = Image.new("RGB", size, lines[2][0][2])
     pen = ImageDraw.Draw(image)
     fonts = [ImageFont.truetype(path, FONT_SIZE) for path in FONTS]

@@ -1,4 +1,4 @@
-"""The wizard in a real terminal, 80 by 24, by keys alone."""
+"""The wizard in a real terminal by keys alone, 80 by 24, and 120 by 40 after the cut."""
 
 import os
 import signal
@@ -37,6 +37,8 @@ def test_a_ceremony_by_keys_alone_outlives_a_pulled_plug(tmp_path: Path) -> None
         assert terminal.wait_end() != 0
         assert list((keep / "usb-out").iterdir()) == []
 
+    (tmp_path / "large").mkdir()
+    with Terminal(tmp_path / "large", columns=120, rows=40) as terminal:
         second = _begin(terminal, keep)
         second.passphrases = first.passphrases
         second.go(until="The ceremony is closed")
