@@ -46,7 +46,7 @@ class Progress(Widget):
                 (("░" * at, "$rule"), ("█" * 6, "$accent"), ("░" * (BAR - 6 - at), "$rule"))
             )
         lines += [(), ((f"{seconds // 60}:{seconds % 60:02} gone by", "$dim"),)]
-        lines += [(), (("Nothing needs to be done. Keys do not count until this is over.", "$dim"),)]
+        lines += [(), (("Nothing needs to be done. Keys do not count meanwhile.", "$dim"),)]
         return content_of(lines)
 
 
