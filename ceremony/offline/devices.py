@@ -83,6 +83,8 @@ def issue_command(**given: Any) -> int:
     at = SystemClock().now()
     order = _order(given)
     key_file, plan, name, secret = (given[k] for k in ("key", "plan", "name", "secret_file"))
+    if (plan is None) != (name is None) or (plan is not None and key_file is not None):
+        raise click.UsageError("--plan and --name go together, and without --key")
     ledger_path = _ledger_path(given["ca"], given["ledger"])
     ca = order.authority.ca
     with (
@@ -214,6 +216,9 @@ def _tell(summary: Summary, ledger: Path, *, as_json: bool) -> None:
     if summary.refused:
         many = "1 row was" if summary.refused == 1 else f"{summary.refused} rows were"
         click.echo(f"{many} refused; {summary.results} says why", err=True)
+        if summary.refused + summary.issued == 1:
+            only = json.loads(summary.results.read_text(encoding="utf-8"))
+            click.echo(f"{show(only['message'], 1000)} [{only['code']}]", err=True)
     if as_json:
         document = {
             "schema": SCHEMA,

@@ -104,6 +104,10 @@ def test_a_whole_day_at_the_command_line(floor: Any) -> None:
     found = run(floor, "find", "--ca", "local_ca.pem", device["serial"])
     assert found.stdout.startswith(UUID)
     assert "batch 1" in run(floor, "list", "--ca", "local_ca.pem").stderr
+    twice = run(floor, *ISSUE, "--uuid", UUID, "--out", "again")
+    assert twice.returncode == 3
+    assert "this uuid has a certificate already" in twice.stderr
+    assert "[device.uuid_taken]" in twice.stderr
     missing = run(floor, "find", "--ca", "local_ca.pem", "nobody")
     assert missing.returncode == 3
     assert "devices.not_found" in missing.stderr
@@ -117,6 +121,8 @@ def test_what_is_asked_for_must_be_clear(floor: Any) -> None:
         ("--count", "1", "--uuids", "x"),
         ("--count", "0"),
         ("--count", "1", "--hardware-id", "x"),
+        ("--count", "1", "--name", "line-1"),
+        ("--count", "1", "--plan", "p", "--name", "line-1", "--key", "k"),
     ):
         assert run(floor, *ISSUE, "--out", "o.jsonl", *wrong).returncode == 2
     (floor.folder / "secret").chmod(0o644)
