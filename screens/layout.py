@@ -54,6 +54,7 @@ _SEVERITIES = {
 _MARKS = {
     "same": ("same", DIM, ""),
     "set": ("set by us", "$accent", "$accent"),
+    "theirs": ("the CA's", "$accent", "$accent"),
     "ignored": ("left out", DIM, DIM),
     "warn": ("CHECK", "$background on $warning", "bold $warning"),
 }
@@ -155,7 +156,7 @@ def _lay_compare(block: Compare, width: int) -> list[Line]:
     head = "" if alone else f"{'asked for':<{asked}}  "
     lines: list[Line] = [
         ((guard_line(block.title), "bold $accent"),),
-        ((f"{'':<{fields}}  {head}will be issued", DIM),),
+        ((f"{'':<{fields}}  {head}{block.given}", DIM),),
         ((RULE * width, "$rule"),),
     ]
     for row in block.rows:
@@ -195,7 +196,10 @@ def _lay_compared(row: CompareRow, columns: _Columns) -> list[Line]:
     return [
         (
             (f"{name[i]:<{fields}}  ", DIM),
-            (f"{left[i]:<{asked}}{between}", DIM if row.mark in ("set", "ignored") else ""),
+            (
+                f"{left[i]:<{asked}}{between}",
+                DIM if row.mark in ("set", "theirs", "ignored") else "",
+            ),
             (f"{right[i]:<{issued}}  ", value_style),
             (word if i == 0 else "", mark_style),
         )

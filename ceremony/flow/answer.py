@@ -112,7 +112,7 @@ def adopt_answer(room: Room) -> None:
 def _question(room: Room, problem: str | None) -> PickPath:
     sticks = room.services.places(room.plan.media.higher_ca, read_only=True)
     files = [path for stick in sticks for path in _certificates(Path(stick.path))]
-    there = [Place(path=str(path), label=f"on {show(str(path.parent))}") for path in files[:_SHOWN]]
+    there = [Place(path=str(path), label=show(path.name)) for path in files[:_SHOWN]]
     return PickPath(
         key="root.answer",
         step=Step.ROOT,

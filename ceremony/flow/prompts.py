@@ -114,21 +114,27 @@ class CompareRow:
     """One field of a CSR beside the same field of the certificate.
 
     Attributes:
-        mark: `same`, `set` (from the profile), `ignored` (asked for, not given) or `warn`.
+        mark: `same`, `set` (from the profile), `theirs` (a higher CA's decision), `ignored`
+            (asked for, not given) or `warn`.
     """
 
     field: str
     asked: str
     issued: str
-    mark: Literal["same", "set", "ignored", "warn"] = "same"
+    mark: Literal["same", "set", "theirs", "ignored", "warn"] = "same"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compare:
-    """*Asked for* beside *will be issued*, for one certificate."""
+    """*Asked for* beside *will be issued*, for one certificate.
+
+    Attributes:
+        given: what the second column is, where nothing is issued here.
+    """
 
     title: str
     rows: tuple[CompareRow, ...]
+    given: str = "will be issued"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from ceremony.x509.profiles import Profile
 
 _DASH = "-"
 
-Mark = Literal["same", "set", "ignored", "warn"]
+Mark = Literal["same", "set", "theirs", "ignored", "warn"]
 
 
 def compare(title: str, content: Content, twin: Certificate, csr: Csr | None) -> Compare:
@@ -69,17 +69,17 @@ def compare_answer(title: str, csr: Csr, answer: Certificate) -> Compare:
         ("Not after", format_time(answer.not_after)),
         ("Serial", answer.serial_hex),
     ):
-        rows.append(CompareRow(field=field, asked=_DASH, issued=value, mark="set"))
+        rows.append(CompareRow(field=field, asked=_DASH, issued=value, mark="theirs"))
     for one in answer.extensions.all:
         told = f"critical, {one.shown}" if one.critical else one.shown
         wanted = asked.pop(one.name, _DASH)
-        mark: Mark = "set" if wanted == _DASH else _same(wanted, told)
+        mark: Mark = "theirs" if wanted == _DASH else _same(wanted, told)
         rows.append(CompareRow(field=one.name, asked=wanted, issued=told, mark=mark))
     rows += [
         CompareRow(field=name, asked=value, issued="not given", mark="warn")
         for name, value in asked.items()
     ]
-    return Compare(title=title, rows=tuple(rows))
+    return Compare(title=title, rows=tuple(rows), given="was signed")
 
 
 def _curve(certificate: Certificate) -> str:

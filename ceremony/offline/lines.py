@@ -31,6 +31,7 @@ _TONES = {
 _MARKS = {
     "same": "the same",
     "set": "set by the profile",
+    "theirs": "decided by the higher CA",
     "ignored": "asked for, not given",
     "warn": "warning: they differ",
 }
@@ -86,8 +87,8 @@ def body(blocks: Sequence[Block]) -> Iterator[str]:
             case Checks():
                 yield from _checks(block)
             case Compare():
-                yield f"{block.title}: asked for, and what will be issued"
-                yield from (line for row in block.rows for line in _compare(row))
+                yield f"{block.title}: asked for, and what {block.given}"
+                yield from (line for row in block.rows for line in _compare(row, block.given))
             case FindingList():
                 yield from _findings(block)
             case Print():
@@ -119,13 +120,13 @@ def _checks(block: Checks) -> Iterator[str]:
             yield from paragraph(f"hint: {row.hint}", "    ")
 
 
-def _compare(row: CompareRow) -> Iterator[str]:
+def _compare(row: CompareRow, given: str) -> Iterator[str]:
     yield from paragraph(f"{row.field} ({_MARKS[row.mark]})", "  ")
     if row.mark == "same":
         yield from paragraph(row.issued, "    ")
         return
     yield from paragraph(f"asked for: {row.asked or 'nothing'}", "    ")
-    yield from paragraph(f"will be issued: {row.issued or 'nothing'}", "    ")
+    yield from paragraph(f"{given}: {row.issued or 'nothing'}", "    ")
 
 
 def _print(block: Print) -> Iterator[str]:

@@ -45,6 +45,7 @@ class Person:
         self.seen: list[str] = []
         self.upload: dict[str, str] = {}
         self.head: dict[str, str] = {}
+        self.written: dict[str, str] = {}
         self.passphrases: dict[str, str] = {}
         self._papers = papers
         self._before = before
@@ -88,6 +89,8 @@ class Person:
         self.seen.append(title)
         if "upload bundle" in title:
             self.upload |= words_on(screen)
+        if title.startswith("Words of the"):
+            self.written |= words_on(screen)
         if "head of the record, for paper" in title:
             self.head |= words_on(screen)
         if "Enter read on" in screen:
@@ -131,10 +134,12 @@ class Person:
             "The time": lambda _, __: self.terminal.keys("1", "Enter"),
             "The PIN of token": lambda _, __: self.fill(pin.read_text().strip()),
             "Passphrase of the": self._copy_passphrase,
+            "The passphrase of": lambda _, title: self.fill(self.passphrases[title.split()[4]]),
             "Type the passphrase": lambda _, title: self.fill(self.passphrases[title.split()[5]]),
             "Will be signed": lambda _, __: self._decide(),
             "What the platform": lambda _, __: self._decide(),
             "What the Factory": lambda _, __: self._decide(),
+            "The root, as the higher CA": lambda _, __: self._decide(),
             "Clone the root key": lambda _, __: self._clone(),
             "Custody of": lambda _, __: self.fill("Person A", "stick 7"),
         }
@@ -156,6 +161,10 @@ class Person:
             paper = words_on((self._papers / "script.txt").read_text())
         elif "request" in title:
             paper = words_on((self._papers / "request-words.txt").read_text())
+        elif "higher CA" in title:
+            paper = words_on((self._papers / "higher-ca-words.txt").read_text())
+        elif "just written" in title:
+            paper = self.written
         else:
             paper = self.head if "head" in title else self.upload
         grid = [line for line in stage_of(screen).splitlines() if _ROW.match(line)]

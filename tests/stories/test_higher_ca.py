@@ -9,8 +9,10 @@ import pytest
 from ceremony.core.fingerprints import Fingerprint
 from ceremony.documents.sheet import words_sheet
 from ceremony.documents.text import render_text
-from tests.stories.conftest import TOP, Kept, run
+from tests.stories.conftest import BIN, TOP, Kept, run
+from tests.stories.person import Person
 from tests.stories.speaker import Speaker, ceremony
+from tests.stories.terminal import Terminal
 
 DAYS = 3000  # shorter than the plan's 7300, and than what is signed below
 HIERARCHY = f"""
@@ -150,6 +152,29 @@ def test_nothing_outlives_the_root_and_the_report_says_who_signed_it(below: Open
 def _der(pem: Path) -> bytes:
     command = ["openssl", "x509", "-in", str(pem), "-outform", "DER"]
     return subprocess.run(command, check=True, capture_output=True).stdout
+
+
+def test_the_wizard_leaves_as_planned_and_comes_back_for_the_answer(tmp_path: Path) -> None:
+    plan, keep = tmp_path / "plan.toml", tmp_path / "keep"
+    text = (TOP / "ceremony.toml").read_text()
+    plan.write_text(text.replace('issuer    = "self" ', 'issuer    = "external" ', 1))
+    with Terminal(tmp_path) as terminal:
+        command = (str(BIN / "ceremony"), "rehearse", str(plan))
+        terminal.start(*command, "--key-store", "file", "--keep", str(keep))
+        terminal.wait(lambda screen: "Press Enter to open" in screen)
+        terminal.keys("Enter")
+        person = Person(terminal, keep / "paper")
+        person.go(until="stopped.waiting")
+        assert "The ceremony waits for the higher CA" in person.seen
+        assert "The root exists" not in person.seen
+        terminal.wait(lambda screen: screen.count("Press Enter to open") == 2)
+        terminal.keys("Enter")
+        review = person.go(until="The root, as the higher CA signed it")
+        assert "was signed" in review
+        assert "CN=practice-higher-issuing" in review
+        person.go(until="The root exists")
+    (record,) = (keep / "state").glob("*/record.jsonl")
+    assert record.read_text().count('"type":"intent","key":"certificate/root"') == 1
 
 
 def test_the_factory_takes_that_root_and_a_device_gets_in(below: Openssl) -> None:
