@@ -56,6 +56,7 @@ def clear(room: Room, step: Step, store: KeyStore, intent: Line) -> Flow[bool]:
                 room, f"remains.phrase.{seat}", seat, step, title, _body(room, intent, found)
             )
         begun = begun or _begin(room, step, intent, found)
+        _note(room, step, intent, begun, found)
         yield Working(step=step, title="Destroying what was left of the key")
         store.discard(found)
     if begun is not None:
@@ -104,7 +105,7 @@ def _prefix(intent: Line) -> str:
 
 def _begin(room: Room, step: Step, intent: Line, found: Sequence[KeyObject]) -> Line:
     before = [line for line in room.record.all("done") if line.key.startswith(_prefix(intent))]
-    line = room.append(
+    return room.append(
         step,
         "intent",
         f"{_prefix(intent)}{len(before) + 1}",
@@ -112,15 +113,18 @@ def _begin(room: Room, step: Step, intent: Line, found: Sequence[KeyObject]) -> 
         objects=[_told(each) for each in found],
         by=list(room.officers),
     )
+
+
+def _note(room: Room, step: Step, intent: Line, begun: Line, found: Sequence[KeyObject]) -> None:
+    """The exception; on record once, wherever the next cut comes."""
     room.exception(
         step,
         f"the generation of {intent.data['label']} was cut off in the token: {_list(found)}",
         "the power failed, or the module crashed",
         "destroyed; the key is generated anew",
         list(room.officers),
-        about=f"intent {line.key}",
+        about=f"intent {begun.key}",
     )
-    return line
 
 
 def _told(each: KeyObject) -> str:

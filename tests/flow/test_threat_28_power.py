@@ -1,9 +1,11 @@
 """A fault at every point of a ceremony, then resume: the same end, whatever was cut off."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 import pytest
 
+from ceremony.core.ports import KeyObject
 from ceremony.errors import CeremonyError
 from ceremony.record.chain import sha256_hex
 from tests.flow.faults import Act, Gone, Points
@@ -139,3 +141,37 @@ def test_28_what_a_line_of_the_record_builds_on_is_synced_before_it(reference: R
     sittings.sit(Syncing(media))
     ours = [(at, {path for path in paths if "lock" not in path}) for at, paths in late]
     assert [each for each in ours if each[1]] == []
+
+
+def half_made(reference: Reference) -> None:
+    """The first sitting is gone in key generation; its token kept a public half alone."""
+    sittings, token = reference.sittings, reference.token
+    sittings.clear()
+    token.halves.clear()
+    at = reference.seen.index(("store.generate", "token before"))
+    with suppress(Gone):
+        sittings.sit(Points(sittings.table.media, at))
+    token.keys.clear()
+    token.halves.append(KeyObject(kind="public", label="root-ca", key_id="01", key_type="EC"))
+
+
+def test_28_a_cut_at_any_point_of_clearing_half_a_key_ends_with_one_key(
+    reference: Reference,
+) -> None:
+    sittings = reference.sittings
+    half_made(reference)
+    whole = Points(sittings.table.media)
+    sittings.sit(whole)
+    check_end(sittings)
+    names = [name for name, _ in whole.seen]
+    cleared = names.index("store.discard")
+    for at in range(cleared - 6, cleared + 6):
+        half_made(reference)
+        with suppress(Gone):
+            sittings.sit(Points(sittings.table.media, at))
+        sittings.sit(Points(sittings.table.media))
+        check_end(sittings)
+        told = [line for line in sittings.record if line.type == "exception"]
+        assert len(told) == 1, f"{at} {whole.seen[at]}"
+        assert reference.token.halves == []
+        assert sittings.intended() == reference.intended

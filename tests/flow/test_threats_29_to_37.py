@@ -351,6 +351,50 @@ def test_32_a_stick_that_refuses_is_told_and_another_try_ends_well(
     ended(table, token)
 
 
+@contextmanager
+def lying(below: Path) -> Iterator[None]:
+    """A medium that takes every byte, says so, and keeps others: the last of a file's is lost."""
+    real = os.write
+
+    def write(descriptor: int, data: bytes) -> int:
+        where = Path(f"/proc/self/fd/{descriptor}").readlink()
+        if where.is_relative_to(below):
+            real(descriptor, bytes(data)[:-1] + b"?")
+            return len(data)
+        return real(descriptor, data)
+
+    with patch.object(os, "write", write):
+        yield
+
+
+@pytest.mark.parametrize("stick", ["usb-out", "evidence", "custody"])
+def test_32_a_stick_that_says_yes_and_keeps_other_bytes_is_found_and_nothing_is_called_written(
+    memory: tuple[Table, MemoryToken], stick: str
+) -> None:
+    table, token = memory
+    key = {"usb-out": "export.path", "evidence": "close.path", "custody": "export.custody.path"}
+    done = {"usb-out": "export/upload", "evidence": "", "custody": "custody/line-1"}
+    problems: list[str] = []
+
+    def pick(prompt: AnyPrompt) -> Answer:
+        assert isinstance(prompt, PickPath)
+        if prompt.problem:
+            problems.append(prompt.problem)
+            raise KeyboardInterrupt
+        return Picked(path=prompt.candidates[0].path)
+
+    with lying(table.media / stick), pytest.raises(KeyboardInterrupt):
+        sit(table, {key[stick]: pick})
+    assert "media.read_back" in problems[0]
+    assert done[stick] not in [line.key for line in lines(table) if line.type == "done"]
+    assert "custody" not in [line.type for line in lines(table)] or stick == "evidence"
+    assert not (table.directory / "finished").exists()
+    shutil.rmtree(table.media / stick)
+    (table.media / stick).mkdir(mode=0o700)
+    sit(table)
+    ended(table, token)
+
+
 @pytest.mark.parametrize("how", ["missing", "a folder", "changed"])
 def test_32_a_key_file_that_the_folder_lost_before_custody_is_a_refusal_by_code(
     memory: tuple[Table, MemoryToken], how: str
