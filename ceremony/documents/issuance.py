@@ -7,7 +7,17 @@ from ceremony.core.text import show
 from ceremony.documents.higher_ca import higher_ca_rows
 from ceremony.documents.later import crl_review, serial_rows
 from ceremony.documents.model import Print
-from ceremony.documents.parts import BOTH, EITHER, Part, Row, passphrase, token_name, type_back
+from ceremony.documents.parts import (
+    BOTH,
+    EITHER,
+    Part,
+    Row,
+    passphrase,
+    pin_row,
+    plug_in,
+    token_name,
+    type_back,
+)
 from ceremony.kinds import facts_of
 
 _FILES = {
@@ -102,11 +112,7 @@ _VENDOR_BACKUP: tuple[Row, ...] = (
 def _root_store(plan: Plan) -> Iterator[Row]:
     root = plan.root
     if root.key_store == "token" and root.token is not None:
-        yield (
-            EITHER,
-            "Take the token out of its bag. Compare the serial number on it. Plug it in.",
-            token_name(root.token),
-        )
+        yield plug_in(root.token)
         if root.token.initialize:
             yield (
                 BOTH,
@@ -116,13 +122,7 @@ def _root_store(plan: Plan) -> Iterator[Row]:
                 ),
                 "'The token is initialised'; both PINs in envelopes",
             )
-        yield (
-            BOTH if plan.rules.split_pin else "PIN holder",
-            "Enter the PIN of the token, each the own part, unseen by everybody else."
-            if plan.rules.split_pin
-            else "Enter the PIN of the token, unseen by everybody else.",
-            "Logged in. A wrong PIN counts; after two, both officers decide.",
-        )
+        yield pin_row(plan)
         yield (
             EITHER,
             "Watch the inventory and the generation of the key.",

@@ -5,7 +5,15 @@ from collections.abc import Iterator
 from ceremony.config import Plan
 from ceremony.core.text import show
 from ceremony.documents.model import Print
-from ceremony.documents.parts import BOTH, EITHER, Part, Row, token_name, type_back
+from ceremony.documents.parts import (
+    BOTH,
+    EITHER,
+    Part,
+    Row,
+    pin_row,
+    plug_in,
+    type_back,
+)
 from ceremony.kinds import Reason, Slot, facts_of
 
 _EFFECTS = {
@@ -44,18 +52,8 @@ def found_root_part(plan: Plan) -> Part:
 def _open_store(plan: Plan) -> Iterator[Row]:
     root = plan.root
     if root.key_store == "token" and root.token is not None:
-        yield (
-            EITHER,
-            "Take the token out of its bag. Compare the serial number on it. Plug it in.",
-            token_name(root.token),
-        )
-        yield (
-            BOTH if plan.rules.split_pin else "PIN holder",
-            "Enter the PIN of the token, each the own part, unseen by everybody else."
-            if plan.rules.split_pin
-            else "Enter the PIN of the token, unseen by everybody else.",
-            "Logged in. A wrong PIN counts; after two, both officers decide.",
-        )
+        yield plug_in(root.token)
+        yield pin_row(plan)
         return
     yield (
         EITHER,

@@ -77,6 +77,26 @@ def token_name(token: Token) -> str:
     return ", ".join(parts) or "the only token of its module"
 
 
+def plug_in(token: Token) -> Row:
+    """The root's token comes out of its bag."""
+    return (
+        EITHER,
+        "Take the token out of its bag. Compare the serial number on it. Plug it in.",
+        token_name(token),
+    )
+
+
+def pin_row(plan: Plan) -> Row:
+    """The PIN of the root's token, whole or in two parts."""
+    both = plan.rules.split_pin
+    part = "each the own part, " if both else ""
+    return (
+        BOTH if both else "PIN holder",
+        f"Enter the PIN of the token, {part}unseen by everybody else.",
+        "Logged in. A wrong PIN counts; after two, both officers decide.",
+    )
+
+
 def custody_names(plan: Plan) -> list[str]:
     """Keys that leave the room in files."""
     names = [ca.name for ca in plan.local_ca if ca.key_store == "file"]

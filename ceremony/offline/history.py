@@ -35,9 +35,8 @@ def command(directory: Path | None, as_json: bool) -> None:
             click.echo(f"  cannot be read: {row['problem']}")
         else:
             click.echo(f"  head {row['head']}  exceptions {row['exceptions']}")
-            click.echo(
-                f"  {_AFTER[str(row['link'])]} {row['follows'] or row['previous_head'] or ''}"
-            )
+            after = f"{_AFTER[str(row['link'])]} {row['follows'] or row['previous_head'] or ''}"
+            click.echo(f"  {after.rstrip()}")
 
 
 _AFTER = {

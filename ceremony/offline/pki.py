@@ -38,6 +38,7 @@ _CERTIFICATES: Final = (
     (Role.ONLINE_CA, ("online-crt", "online_ca.pem")),
     (Role.LOCAL_CA, ("local-ca.pem", "local_ca.pem")),
 )
+_IMPORTED: Final = "local_ca-imported"
 _LOCAL_CA: Final = "local-ca.pem"
 _LOCAL_KEYS: Final = ("local-ca.key", "local_ca.key")
 _MARKS: Final = {Severity.ERROR: "ERROR", Severity.WARNING: "warning", Severity.NOTE: "note"}
@@ -102,28 +103,28 @@ def import_command(
     plan = None if plan_path is None else load(plan_path).plan
     if plan is not None:
         label = plan.root.label
-    folder = make_folder(state_folder(state), f"imported-{root.fingerprint.hex[:16]}")
-    certificates = make_folder(folder, "certificates")
-    write_file(certificates, "factory_ca.pem", write_pem(root.der, CERTIFICATE), private=True)
     keys = [(label, "factory_ca.key", root)]
     local = next((one for role, one in found if role is Role.LOCAL_CA), None)
-    if local is not None:
-        name = next((name for name in _LOCAL_KEYS if (directory / name).exists()), _LOCAL_KEYS[0])
-        keys.append(("local_ca-imported", name, local))
-        pem = write_pem(local.der, CERTIFICATE)
-        write_file(certificates, "local_ca-imported.pem", pem, private=True)
+    keys += [(_IMPORTED, name, local) for name in _LOCAL_KEYS if local is not None]
     there = [row for row in keys if (directory / row[1]).exists()]
+    encrypted: dict[str, bytes] = {}
     if there:
         new = passphrase(passphrase_file, "New passphrase of the kept keys: ", twice=True)
-        read = [(stem, read_key(directory / f, c, old_passphrase_file)) for stem, f, c in there]
-        path = make_folder(folder, "keys")
-        for stem, key in read:
-            write_new(path, f"{stem}.key", pkcs8.encrypt(key, new))
-            click.echo(f"kept {path / stem}.key, encrypted")
+        for stem, file, certificate in there:
+            key = read_key(directory / file, certificate, old_passphrase_file)
+            encrypted[f"{stem}.key"] = pkcs8.encrypt(key, new)
+    said = ""
     if plan is not None and plan.root.key_store == "token":
-        click.echo(token_key(plan, root, pin_file))
-    elif not any(file == "factory_ca.key" for _, file, _ in there):
-        click.echo("no factory_ca.key: if the root's key is on a token, look for it with --plan")
+        said = token_key(plan, root, pin_file)
+    folder = make_folder(state_folder(state), f"imported-{root.fingerprint.hex[:16]}")
+    _keep(folder, root, local)
+    for name, data in encrypted.items():
+        path = make_folder(folder, "keys")
+        write_new(path, name, data)
+        click.echo(f"kept {path / name}, encrypted")
+    if not said and not any(file == "factory_ca.key" for _, file, _ in there):
+        said = "no factory_ca.key: if the root's key is on a token, look for it with --plan"
+    click.echo(said, nl=bool(said))
     if errors:
         raise VerificationError(
             errors[0].code,
@@ -211,6 +212,14 @@ def _under_fioctls_names(
     return found
 
 
+def _keep(folder: Path, root: Certificate, local: Certificate | None) -> None:
+    certificates = make_folder(folder, "certificates")
+    for name, one in (("factory_ca", root), (_IMPORTED, local)):
+        if one is not None:
+            pem = write_pem(one.der, CERTIFICATE)
+            write_file(certificates, f"{name}.pem", pem, private=True)
+
+
 # --- reading -------------------------------------------------------------------------
 
 
@@ -247,5 +256,5 @@ def _missing(path: Path) -> MediaError:
     return MediaError(
         "pki.missing",
         f"there is no {show(str(path))}",
-        hint="Name the directory that holds factory_ca.pem.",
+        hint="Name a directory that holds it, with factory_ca.pem.",
     )

@@ -243,6 +243,14 @@ def test_an_imported_pki_revokes_its_ca_with_a_160_bit_serial(tmp_path: Path, re
     assert not list((tmp_path / "state").glob("revoke-*/keys/*.key"))
 
 
+def test_a_wrong_old_passphrase_keeps_nothing(tmp_path: Path) -> None:
+    desk = Desk(tmp_path, recipe=True)
+    (tmp_path / "old").write_text("another secret\n")
+    with pytest.raises(VerificationError, match="its passphrase is another"):
+        desk.import_pki()
+    assert not list((tmp_path / "state").iterdir())
+
+
 def test_a_serial_typed_wrong_three_times_stops(tmp_path: Path) -> None:
     desk = Desk(tmp_path, recipe=False)
     desk.import_pki()

@@ -96,6 +96,7 @@ def test_the_key_is_found_whatever_its_id(bench: Bench, key_id: str) -> None:
 def _refused(bench: Bench, directory: Path, label: str = "root-ca") -> CeremonyError:
     with pytest.raises(KeyStoreError) as caught:
         bench.adopt(directory, label)
+    assert not list((bench.folder / "state").iterdir()), "nothing is kept of what was refused"
     return caught.value
 
 
