@@ -156,6 +156,7 @@ def _in_store(room: Room, store: KeyStore, intent: Line, made: Line, name: str) 
     if found:
         yield Working(step=Step.ROOT, title=f"Destroying the key {name}")
         store.destroy(found[0])
+    _discard_public(store, intent)
     left = store.keys() if info.kind == "token" else ()
     room.append(
         Step.ROOT,
@@ -164,6 +165,16 @@ def _in_store(room: Room, store: KeyStore, intent: Line, made: Line, name: str) 
         spki_sha256=sha256_hex(spki),
         left=[sha256_hex(other.spki) for other in left],
     )
+
+
+def _discard_public(store: KeyStore, intent: Line) -> None:
+    """The public half goes too, if a cut came between the two."""
+    if store.info().kind != "token":
+        return
+    mine = (str(intent.data["label"]), str(intent.data["key_id"]))
+    halves = [each for each in store.objects(*mine) if (each.label, each.key_id) == mine]
+    if halves and all(each.kind == "public" for each in halves):
+        store.discard(halves)
 
 
 def _store(room: Room, folder: Path, intent: Line) -> KeyStore:

@@ -7,6 +7,7 @@ import pytest
 from ceremony.bundle.evidence import check_evidence
 from ceremony.bundle.media import read_directory
 from ceremony.config import parse
+from ceremony.core.ports import KeyObject
 from ceremony.errors import CeremonyError, PlanError
 from ceremony.flow.driver import Outcome, run
 from ceremony.flow.prompts import Answer, AnyPrompt, Command, Frame
@@ -129,6 +130,8 @@ def test_a_cut_between_the_token_and_the_record_is_adopted(
     class Cutting(type(whole(table.plan_file.plan.root.token))):  # type: ignore[misc]
         def destroy(self, key):  # type: ignore[no-untyped-def]
             super().destroy(key)
+            half = KeyObject(kind="public", label=key.label, key_id=key.key_id, key_type="EC")
+            token.halves.append(half)
             raise KeyboardInterrupt
 
     table.services.token_store = lambda _: Cutting(token)  # type: ignore[method-assign]
@@ -137,6 +140,7 @@ def test_a_cut_between_the_token_and_the_record_is_adopted(
     table.services.token_store = whole  # type: ignore[method-assign]
     hold(table)
     assert token.keys == []
+    assert token.halves == []
 
 
 def refused(table: Table) -> str:
