@@ -14,6 +14,7 @@ import select
 import sys
 import threading
 import time
+from contextlib import suppress
 
 from ceremony.keys import protocol as p
 from ceremony.keys.dispatch import dispatch
@@ -21,6 +22,7 @@ from ceremony.keys.session import Session, guarded
 
 PARAMETERS = "NSS_LIB_PARAMS"
 _PR_SET_DUMPABLE = 4
+_STDERR = 2
 
 
 def refuse_core_dumps() -> None:
@@ -35,6 +37,16 @@ def refuse_core_dumps() -> None:
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
+def keep_descriptors() -> None:
+    """A program that the module starts inherits neither the pipes nor the ceremony's lock."""
+    with os.scandir("/proc/self/fd") as found:
+        numbers = [int(each.name) for each in found]
+    for number in numbers:
+        if number > _STDERR:
+            with suppress(OSError):  # the listing's own is closed already
+                os.set_inheritable(number, False)
+
+
 def main(arguments: list[str]) -> None:
     """Serves requests until `Finish`, or until the pipe closes; does not return.
 
@@ -43,6 +55,7 @@ def main(arguments: list[str]) -> None:
     """
     requests, answers = int(arguments[0]), int(arguments[1])
     refuse_core_dumps()
+    keep_descriptors()
     os.umask(0o077)
     parent = _Parent(requests)
     parameters = os.environ.pop(PARAMETERS, None)

@@ -39,6 +39,39 @@ def test_a_new_key_signs_and_is_found_again_by_another_opening(place, curve):
         check(made.spki, store.sign(made, DATA), curve)
 
 
+def test_28_the_objects_of_a_key_are_told_by_its_label_or_id_and_no_others(place):
+    with place.open() as store:
+        store.login(place.secret)
+        assert store.objects("root-ca", "01") == ()
+        store.generate("root-ca", "01", Curve.P256)
+        found = store.objects("root-ca", "01")
+        assert {each.label for each in found} == {"root-ca"}
+        assert sorted(each.kind for each in found)[0] == "private"
+        assert len(found) == (2 if place.has_ids else 1)
+        assert store.objects("root-ca", "") == found
+        assert store.objects("another", "02") == ()
+
+
+def test_28_half_a_key_goes_and_what_is_not_there_as_told_is_left_alone(place):
+    if not place.has_ids:
+        return
+    with place.open() as store:
+        store.login(place.secret)
+        made = store.generate("root-ca", "01", Curve.P256)
+        private, public = sorted(store.objects("root-ca", "01"), key=lambda each: each.kind)
+        for wrong in ((private, private), (replace(public, label="root-cb"),)):
+            with pytest.raises(KeyStoreError) as refused:
+                store.discard(wrong)
+            assert refused.value.code == "token.key_ambiguous"
+        assert store.keys() == (made,)
+        store.discard((private,))
+        assert store.keys() == ()
+        assert store.objects("root-ca", "01") == (public,)
+        store.discard((public,))
+        again = store.generate("root-ca", "01", Curve.P256)
+        check(again.spki, store.sign(again, DATA), Curve.P256)
+
+
 def test_a_second_key_of_the_same_label_is_refused_and_the_first_stays(place):
     with place.open() as store:
         store.login(place.secret)

@@ -15,6 +15,7 @@ from ceremony.errors import KeyStoreError
 from ceremony.keys import protocol, refusals
 from ceremony.keys.ecdsa import CURVES
 from ceremony.keys.process import ModuleProcess
+from ceremony.offline import store
 
 
 def refused(call) -> KeyStoreError:
@@ -155,6 +156,17 @@ def test_a_process_between_calls_ends_at_once_with_its_parent(softhsm, tmp_path)
     calls = 'module.ask(p.ListTokens(), 20, doing="x"); print("asked", flush=True); input()\n'
     orphan = Orphan(softhsm, tmp_path, f"import time\n{calls.replace('input()', 'time.sleep(60)')}")
     assert orphan.lived_s() < 0.5
+
+
+def test_34_a_daemon_that_a_module_starts_does_not_hold_the_next_sitting_up(spoiled, tmp_path):
+    token = spoiled("daemon")
+    tmp_path.chmod(0o700)
+    with store.occupied(tmp_path) as modules:
+        process = ModuleProcess(Path(token.module), dict(token.module_environment), lock=modules)
+        process.ask(protocol.ListTokens(), 20, doing="listing")
+        process.finish()
+    with store.occupied(tmp_path, patience_s=0):
+        pass
 
 
 def _alive(pid: int) -> bool:
