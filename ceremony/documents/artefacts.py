@@ -11,7 +11,6 @@ from ceremony.documents.possession import medium_row
 from ceremony.errors import VerificationError
 from ceremony.x509.certificate import Certificate
 
-_DATES = "notBefore, notAfter"
 _STATES = {True: "yes", False: "no", None: "not reported"}
 FILE_COLUMNS = (Column(title="File", share=32), Column(title="SHA-256", share=68, mono=True))
 
@@ -180,7 +179,11 @@ def _hex(serial: str) -> str:
 
 
 def _intended_dates(intent: Entry) -> list[tuple[str, str]]:
-    return [(_DATES, f"{intent.text('not_before')}, {intent.text('not_after')}")]
+    return [_validity(intent.text("not_before"), intent.text("not_after"))]
+
+
+def _validity(not_before: str, not_after: str) -> tuple[str, str]:
+    return "Validity", f"notBefore {not_before}, notAfter {not_after}"
 
 
 def _details(name: str, done: Entry, certificate: Certificate) -> list[tuple[str, str]]:
@@ -192,7 +195,7 @@ def _details(name: str, done: Entry, certificate: Certificate) -> list[tuple[str
         )
     rows = [
         ("Issuer", certificate.issuer),
-        (_DATES, f"{format_time(certificate.not_before)}, {format_time(certificate.not_after)}"),
+        _validity(format_time(certificate.not_before), format_time(certificate.not_after)),
         ("Key", f"{certificate.key}, SHA-256 {certificate.spki_sha256.hex}"),
     ]
     names = (show(dns) for dns in certificate.dns_names)

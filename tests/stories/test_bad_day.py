@@ -72,13 +72,15 @@ class BadDay(ScriptedOfficers):
 
 @pytest.mark.parametrize("key_store", ["pkcs11"])
 def test_everything_that_went_wrong_is_in_the_report_and_the_status_is_8(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key_store: str
+    tmp_path: Path, key_store: str
 ) -> None:
-    monkeypatch.setattr(rehearsal, "ScriptedOfficers", BadDay)
     options = rehearsal.Options(
         plan=PLAN, auto=True, plain=False, kind=None, key_store=key_store, keep=tmp_path / "kept"
     )
-    assert rehearsal.rehearse(options) == ExitStatus.EXCEPTIONS == 8
+    kept = tmp_path / "kept"
+    kept.mkdir(mode=0o700)
+    held = rehearsal.Rehearsal(kept, options, BadDay)
+    assert held.run() == ExitStatus.EXCEPTIONS == 8
     (report,) = (tmp_path / "kept/evidence").glob("*/report.txt")
     told = " ".join(report.read_text().split())
     for part in (
