@@ -5,7 +5,7 @@ from typing import Final
 
 EXAMPLES: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
     "ceremony": (
-        ("try everything on this machine; scripted officers, two seconds", "ceremony rehearse"),
+        ("try everything on this machine, with keys that are worth nothing", "ceremony rehearse"),
         ("hold the ceremony of a plan, or go on with one that was cut off", "ceremony run"),
         ("what does this code mean, and what to do?", "ceremony docs token.pin_locked"),
     ),

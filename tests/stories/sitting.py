@@ -54,7 +54,7 @@ from screens.words import WordGrid
 
 SMALL, LARGE = (80, 24), (120, 40)
 _PAGES = 12
-_OFTEN = 2
+_OFTEN = 1
 """A screen of the same key and title is held at the wizard so many times, not in each kind."""
 _PATIENCE_S = 20
 _LOOK_S = 0.004

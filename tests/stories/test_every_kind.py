@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ceremony.config import Kind
 from ceremony.flow.prompts import Answer, Command
+from ceremony.practice.abandoning import Destruction
 from ceremony.practice.officers import Papers
 from ceremony.practice.rehearsal import Options, Rehearsal
 from screens.app import Wizard
@@ -22,6 +23,8 @@ YEAR = (
     Kind.SIGN_CSR,
     Kind.CHECK_BACKUP,
 )
+FILE = (Kind.CREATE, Kind.EXPORT_ROOT_KEY)
+LEFT = (Kind.DESTROY_KEY,)
 USUAL = "witness       = false"
 FULL = "witness = true\nsplit_pin = true\nbags = true"
 MANY = 70
@@ -39,7 +42,8 @@ async def hold(desk: Desk, folder: Path, plan: str, kinds: tuple[Kind, ...], sto
 
     for kind in kinds:
         options = Options(plan=file, auto=True, plain=False, kind=kind, key_store=store, keep=keep)
-        status = await asyncio.to_thread(Rehearsal(keep, options, officers).run)
+        rehearsal = Destruction if kind is Kind.DESTROY_KEY else Rehearsal
+        status = await asyncio.to_thread(rehearsal(keep, options, officers).run)
         assert status == 0, kind
 
 
@@ -53,10 +57,15 @@ async def sit(folder: Path) -> set[str]:
     async with app.run_test(size=SMALL) as pilot:
         desk = Desk(app, pilot, answers)
         await hold(desk, folder / "year", plan, YEAR, "pkcs11")
-        for store in ("pkcs11", "file"):
-            full = plan.replace(USUAL, FULL)
-            await hold(desk, folder / store, full, (Kind.CREATE,), store)
+        full = plan.replace(USUAL, FULL)
+        await hold(desk, folder / "token", full, (Kind.CREATE,), "pkcs11")
+        await hold(desk, folder / "file", full, FILE, "file")
+        await hold(desk, folder / "left", plan, LEFT, "file")
     return desk.seen
+
+
+def test_no_kind_is_forgotten() -> None:
+    assert {*YEAR, *FILE, *LEFT} == set(Kind)
 
 
 def test_every_kind_by_keys_at_the_wizard_and_in_plain_lines(tmp_path: Path) -> None:
