@@ -93,8 +93,15 @@ def completion(ctx: click.Context, shell: str) -> None:
     click.echo(f"Put it into {_INSTALL[shell].format(name=name)}", err=True)
 
 
+def _topics(_: click.Context, __: click.Parameter, begun: str) -> list[str]:
+    """Chapters and control codes that begin so, for the shell's completion."""
+    from ceremony.handbook import topics
+
+    return [topic for topic in topics() if topic.startswith(begun)]
+
+
 @click.command(name="docs", cls=Command)
-@click.argument("topic", required=False, metavar="[CODE|CHAPTER]")
+@click.argument("topic", required=False, metavar="[CODE|CHAPTER]", shell_complete=_topics)
 def docs(topic: str | None) -> None:
     """Open the handbook that is inside this program; no network is needed.
 

@@ -125,6 +125,8 @@ def test_tab_completes_commands_options_and_values() -> None:
     assert "rotate-tls" in complete("ceremony rehearse --kind ro")
     assert "issue" in complete("ceremony devices ")
     assert "fetch" in complete("ceremony-online ")
+    assert complete("ceremony docs token.pin_lock") == {"token.pin_locked"}
+    assert "root" in complete("ceremony docs ro")
 
 
 def test_a_bash_with_the_script_completes(tmp_path: Path) -> None:
