@@ -117,3 +117,20 @@ async def test_the_input_does_not_move_after_the_first_frame(show):
         scroll = shown.app.screen.query_one("#scroll")
         body = shown.app.screen.query_one("#body")
         assert body.first_height() == scroll.size.height
+
+
+async def test_what_was_typed_outlives_every_change_of_size(show):
+    async with show(samples.PROMPTS["words"]) as shown:
+        await shown.type("island ")
+        for size in ((120, 40), (60, 20), (80, 24)):
+            await shown.pilot.resize_terminal(*size)
+            await shown.pilot.pause()
+        assert shown.app.screen.query_one("#words").typed[:2] == ["island", ""]
+        await shown.present(samples.PROMPTS["officer"])
+        await shown.type("Anna")
+        await shown.pilot.resize_terminal(120, 40)
+        await shown.pilot.pause()
+        assert "► Name" in shown.text
+        assert "Anna" in shown.text
+        assert "WHAT IF" not in shown.text  # This sample has no help: the aside is the steps.
+        assert shown.app.screen.focused.value == "Anna"
