@@ -53,8 +53,8 @@ def higher_ca_rows(plan: Plan) -> Iterator[Row]:
     yield (
         BOTH,
         (
-            "Leave, as planned: copy the head of the record to paper. Stick and sheet go to the "
-            "higher CA, apart; laptop and token into their bags, with the numbers on page 2."
+            "Leave, as planned: enter bag numbers and holders; copy the head of the record to "
+            "paper. Stick and sheet go to the higher CA, apart; laptop and token into their bags."
         ),
         f"Exit status 7, 'waits for the higher CA'. Asked for there: {plan.root.days} days",
     )

@@ -35,34 +35,42 @@ def others(entries: Entries) -> list[tuple[str, ...]]:
 
 def bags(entries: Entries) -> tuple[Block, ...]:
     """Tamper-evident bags: what was opened, what was sealed, and who holds it."""
-    opened, sealed = entries.find("bags", "opened"), entries.find("bags", "sealed")
-    if opened is None and sealed is None:
+    moments = tuple(entries.all("bags"))
+    if not moments:
         return ()
     blocks: list[Block] = [Heading(text="Bags, and who holds what")]
-    if opened is not None:
-        rows = tuple(
-            (row.typed("item"), _bag(row.typed("bag")), row.typed("before") or "not known")
-            for row in opened.items("items")
-        )
-        columns = (
-            Column(title="Thing", share=50),
-            Column(title="Bag that was opened", share=50),
-            Column(title="In the last record", share=50),
-        )
-        caption = f"Opened, {opened.line.at}; what was not brought was not looked at"
-        blocks.append(Table(caption=caption, columns=columns, rows=rows))
-    if sealed is not None:
-        rows = tuple(
-            (row.typed("item"), _bag(row.typed("bag")), row.typed("holder"))
-            for row in sealed.items("items")
-        )
-        columns = (
-            Column(title="Thing", share=50),
-            Column(title="Bag that it goes into", share=50),
-            Column(title="Held by", share=50),
-        )
-        blocks.append(Table(caption=f"Sealed, {sealed.line.at}", columns=columns, rows=rows))
+    for moment in moments:
+        opening = moment.line.key in {"opened", "reopened"}
+        blocks.append(_opened(moment) if opening else _sealed(moment))
     return tuple(blocks)
+
+
+def _opened(moment: Entry) -> Table:
+    rows = tuple(
+        (row.typed("item"), _bag(row.typed("bag")), row.typed("before") or "not known")
+        for row in moment.items("items")
+    )
+    columns = (
+        Column(title="Thing", share=50),
+        Column(title="Bag that was opened", share=50),
+        Column(title="In the last record", share=50),
+    )
+    caption = f"Opened, {moment.line.at}; what was not brought was not looked at"
+    return Table(caption=caption, columns=columns, rows=rows)
+
+
+def _sealed(moment: Entry) -> Table:
+    rows = tuple(
+        (row.typed("item"), _bag(row.typed("bag")), row.typed("holder"))
+        for row in moment.items("items")
+    )
+    columns = (
+        Column(title="Thing", share=50),
+        Column(title="Bag that it goes into", share=50),
+        Column(title="Held by", share=50),
+    )
+    waits = ", until the higher CA has answered" if moment.line.key == "waiting" else ""
+    return Table(caption=f"Sealed, {moment.line.at}{waits}", columns=columns, rows=rows)
 
 
 def _bag(number: str) -> str:

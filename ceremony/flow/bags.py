@@ -7,6 +7,7 @@ list: years later its bag is still compared.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from ceremony.core.text import show
 from ceremony.flow.asking import Flow, enter
@@ -21,10 +22,24 @@ def open_bags(room: Room) -> Flow[None]:
     """The numbers of the bags that are opened, compared with the last record."""
     if not room.plan.rules.bags or room.has("bags", "opened"):
         return
-    before = sealed_before(room)
-    items = tuple(dict.fromkeys((*_brought(room), *before)))
+    yield from _open(room, "opened", sealed_before(room), _brought(room))
+
+
+def reopen_bags(room: Room) -> Flow[None]:
+    """The same for what lay in bags while the ceremony waited for a higher CA."""
+    sealed = room.find("bags", "waiting")
+    if sealed is None or room.has("bags", "reopened"):
+        return
+    if not any(line.n > sealed.n for line in room.record.all("reopen")):
+        return  # still the sitting that sealed them
+    before = {str(row["item"]): str(row["bag"]) for row in sealed.data["items"]}
+    in_bags = {item: bag for item, bag in before.items() if bag != NO_BAG}
+    yield from _open(room, "reopened", in_bags, (*_tokens(room), "laptop"))
+
+
+def _open(room: Room, key: str, before: Mapping[str, str], needed: tuple[str, ...]) -> Flow[None]:
+    items = tuple(dict.fromkeys((*needed, *before)))
     values = yield from enter(_opened(items))
-    needed = _brought(room)
     found = {
         item: values[f"item{n}"] or (NO_BAG if item in needed else STAYS)
         for n, item in enumerate(items)
@@ -39,7 +54,7 @@ def open_bags(room: Room) -> Flow[None]:
     rows = [
         {"item": item, "bag": bag, "before": before.get(item, "")} for item, bag in found.items()
     ]
-    room.append(Step.OPEN, "bags", "opened", items=rows)
+    room.append(Step.OPEN, "bags", key, items=rows)
 
 
 def close_bags(room: Room) -> Flow[None]:
@@ -47,12 +62,32 @@ def close_bags(room: Room) -> Flow[None]:
     if not room.plan.rules.bags or room.record.closed or room.has("bags", "sealed"):
         return
     items = _left(room)
-    values = yield from enter(_sealed(items), _sealed_problem)
+    rows = yield from _seal(_sealed(items), items)
+    room.append(Step.CLOSE, "bags", "sealed", items=[*rows, *_stayed(room, items)])
+
+
+def wait_in_bags(room: Room) -> Flow[None]:
+    """The bags of what lies somewhere until a higher CA has answered."""
+    if not room.plan.rules.bags or room.has("bags", "waiting"):
+        return
+    items = tuple(item for item in _left(room) if not item.startswith("stick "))
+    prompt = replace(
+        _sealed(items),
+        step=Step.ROOT,
+        help="Nobody is to have them in hands until the answer is here. The next sitting compares "
+        "the numbers, before anything is done.",
+    )
+    rows = yield from _seal(prompt, items)
+    room.append(Step.ROOT, "bags", "waiting", items=rows)
+
+
+def _seal(prompt: EnterText, items: tuple[str, ...]) -> Flow[list[dict[str, str]]]:
+    values = yield from enter(prompt, _sealed_problem)
     rows = []
     for n, item in enumerate(items):
         bag, _, holder = values[f"item{n}"].partition(",")
         rows.append({"item": item, "bag": bag.strip() or NO_BAG, "holder": holder.strip()})
-    room.append(Step.CLOSE, "bags", "sealed", items=[*rows, *_stayed(room, items)])
+    return rows
 
 
 def _stayed(room: Room, items: tuple[str, ...]) -> list[dict[str, str]]:

@@ -16,6 +16,7 @@ from ceremony.core.times import parse_time
 from ceremony.flow.answer import adopt_answer, adopted, chain_above, take_answer
 from ceremony.flow.asking import Flow, acknowledge
 from ceremony.flow.backup import clone_and_prove
+from ceremony.flow.bags import wait_in_bags
 from ceremony.flow.interludes import PlannedPause
 from ceremony.flow.issuing import Form, accept, issued_der, sign
 from ceremony.flow.keystores import recorded_spki
@@ -205,6 +206,7 @@ def _wait(room: Room) -> Flow[None]:
     proof = room.need("proof", _WHAT)
     if any(line.n > proof.n for line in room.record.all("reopen")):
         return
+    yield from wait_in_bags(room)
     yield from acknowledge(_WAITING)
     if not room.has("wait", _WHAT):
         room.append(Step.ROOT, "wait", _WHAT, by=list(room.officers))
@@ -226,7 +228,7 @@ _WAITING = Acknowledge(
                 ("Stick HIGHER CA", "to the higher CA, apart from the sheet of words"),
                 ("There", "its README.txt says what to check, what to sign, what to bring"),
                 ("Comes back", "answer.pem, chain.pem; and its words on paper, apart"),
-                ("Laptop and token", "each into a bag, to the safe; note the bag numbers"),
+                ("Laptop and token", "each into its bag, to the safe"),
                 ("Not online yet", "nothing of this ceremony is uploaded before its end"),
             )
         ),

@@ -3,7 +3,7 @@
 from ceremony.core.text import show
 from ceremony.core.typeback import Policy
 from ceremony.flow.asking import Flow, acknowledge, enter
-from ceremony.flow.bags import open_bags
+from ceremony.flow.bags import open_bags, reopen_bags
 from ceremony.flow.officers import enrol
 from ceremony.flow.people import enrol_others
 from ceremony.flow.prompts import Acknowledge, Block, EnterText, Facts, Field, Step, Text, Tone
@@ -21,6 +21,7 @@ def open_ceremony(room: Room) -> Flow[None]:
     if not room.record.closed:
         yield from enrol_others(room)
         yield from open_bags(room)
+        yield from reopen_bags(room)
     yield from type_back(
         room,
         step=Step.OPEN,

@@ -20,6 +20,7 @@ from ceremony.flow.prompts import (
     Chosen,
     Command,
     Decided,
+    Entered,
     Frame,
     Picked,
     PickPath,
@@ -205,3 +206,26 @@ def test_a_chosen_other_file_is_read_as_the_chain(below: Below) -> None:
     outcome, _ = sit(below, Choosing(below.table.papers, quiet=True))
     assert outcome is Outcome.CLOSED
     assert (below.table.upload / "root-chain.pem").read_bytes() == below.higher.chain
+
+
+def test_a_bag_that_was_exchanged_while_the_ceremony_waited_is_an_exception(below: Below) -> None:
+    _, lines = sit(below, below.table.officers())
+    (waiting,) = (line for line in lines if (line.type, line.key) == ("bags", "waiting"))
+    assert [row["item"] for row in waiting.data["items"]] == [
+        "token M1",
+        "laptop",
+        "PINs and passphrases",
+    ]
+    below.answer()
+
+    class Exchanged(ScriptedOfficers):
+        def ask(self, prompt: AnyPrompt, frame: Frame) -> Answer | Command:
+            answer = super().ask(prompt, frame) if prompt.key != "open.bags.differ" else None
+            if prompt.key == "open.bags" and isinstance(answer, Entered):
+                return Entered(values={**answer.values, "item0": "X-1"})
+            return answer or Entered(values={"why": "torn in the safe", "by": "Ada"})
+
+    outcome, lines = sit(below, Exchanged(below.table.papers, quiet=True))
+    assert outcome is Outcome.CLOSED
+    (exception,) = (line for line in lines if line.type == "exception")
+    assert "token M1: bag X-1" in exception.data["what"]
