@@ -141,6 +141,8 @@ def _sums(case: _Case) -> str:
 
 def _document(case: _Case) -> str:
     name = ROOT_CSR_DOCUMENT
+    if name not in case.files:
+        raise _refuse("rootcsr.file_missing", f"there is no {name}")
     read = decode(case.files[name], RootCsrDocument, name)
     check_marks(
         name,

@@ -200,6 +200,9 @@ def test_a_root_csr_that_was_tampered_with_is_found(world: Any, make: Any) -> No
     assert found(resummed({**files, "pgp-words.txt": short})) == {"rootcsr.words"}
     assert found(resummed({**files, "root.key": b"x"})) == {"rootcsr.file_extra"}
     assert found({**files, "README.txt": b"?"}) == {"sums.digest"}
+    for name in files:
+        fewer = {k: v for k, v in files.items() if k != name}
+        assert found(fewer if name == "SHA256SUMS" else resummed(fewer)), name
 
     def rename(tree: Any) -> None:
         tree["factory"] = "acme-feet"
