@@ -5,11 +5,23 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 
+from ceremony.bundle.request import read_request
 from ceremony.bundle.sums import format_sums
+from ceremony.config import PlanFile
 from ceremony.core.fingerprints import Fingerprint
 from ceremony.errors import CeremonyError, ExitStatus
+from ceremony.x509.certificate import Certificate, read_certificate
+from ceremony.x509.issuing import Content
+from ceremony.x509.pem import CERTIFICATE_REQUEST, write_pem
+from ceremony.x509.profiles import Role
+from ceremony.x509.root_csr import assemble_csr, root_csr_info
+from tests.higher import Higher
+from tests.online.conftest import Room
 
 pytestmark = pytest.mark.usefixtures("machine")
 
@@ -123,3 +135,31 @@ def test_39_nobody_to_type_words_is_no_reason_to_go_on(machine: Any) -> None:
         machine.upload(bundle, expect=None)
     assert caught.value.code == "upload.no_words"
     assert machine.factory.store.certs is None
+
+
+class Foreign(Room):
+    """A room whose root a CA of the attacker's own signed."""
+
+    def _issue(self, content: Content) -> Certificate:
+        if content.role is not Role.ROOT:
+            return super()._issue(content)
+        info = root_csr_info(factory=_factory(content), spki=content.spki)
+        csr = assemble_csr(info, self.root.sign(info, ec.ECDSA(hashes.SHA256())))
+        higher = Higher(content.not_before)
+        return read_certificate(higher.sign(write_pem(csr, CERTIFICATE_REQUEST)), "root")
+
+
+def _factory(content: Content) -> str:
+    return content.subject_der.rpartition(b"\x0c")[2][1:].decode()
+
+
+def test_39_a_higher_ca_that_the_reviewed_plan_does_not_know_is_refused(machine: Any) -> None:
+    """Everything in the bundle agrees, the manifest too; the plan says that the root is our own."""
+    plan = machine.plan_file.plan
+    root = msgspec.structs.replace(plan.root, issuer="external")
+    claimed = PlanFile(plan=msgspec.structs.replace(plan, root=root), raw=machine.plan_file.raw)
+    request = read_request(machine.fetch())
+    to = machine.folder / "foreign"
+    to.mkdir()
+    bundle = Foreign().answer(claimed, request, to)
+    assert refused(machine, bundle).code == "upload.root_issuer"
