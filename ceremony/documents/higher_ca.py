@@ -24,13 +24,18 @@ _CSR = "export/root-csr"
 # --- the script ----------------------------------------------------------------------
 
 
-def higher_ca_rows(plan: Plan) -> Iterator[Row]:
-    """From the root CSR to the answer, with the end of one sitting between them."""
+def higher_ca_rows(plan: Plan, backup: tuple[Row, ...]) -> Iterator[Row]:
+    """From the root CSR to the answer, with the end of one sitting between them.
+
+    Args:
+        backup: rows of a backup that is proven before the CSR leaves.
+    """
     yield (
         BOTH,
         "Review the root CSR (root.csr) as it will be signed. Accept.",
         f"CN=Factory-CA, OU={plan.factory}; CA:TRUE; keyCertSign, cRLSign",
     )
+    yield from backup
     yield (
         EITHER,
         "Plug in the stick HIGHER CA. Choose it.",

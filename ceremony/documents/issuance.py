@@ -30,6 +30,7 @@ _FILES = {
 def root_part(plan: Plan) -> Part:
     """The root key and its certificate."""
     root = plan.root
+    backup = _VENDOR_BACKUP if root.backup.method == "vendor" else ()
     rows: list[Row] = []
     if root.backup.method == "none":
         rows += [
@@ -60,7 +61,7 @@ def root_part(plan: Plan) -> Part:
             if root.key_store == "token"
             else f"{root.curve.value}, in an encrypted file",
         ),
-        *(higher_ca_rows(plan) if plan.root_below else (_review_root(plan),)),
+        *(higher_ca_rows(plan, backup) if plan.root_below else (_review_root(plan),)),
         (
             BOTH,
             (
@@ -70,8 +71,8 @@ def root_part(plan: Plan) -> Part:
             "The root is signed, checked and written",
         ),
     ]
-    if root.backup.method == "vendor":
-        rows += _VENDOR_BACKUP
+    if not plan.root_below:
+        rows += backup
     return Part(
         title="Root key",
         aim="The root key of the Factory, made once, and its certificate.",
