@@ -158,7 +158,9 @@ _SENTENCES: Mapping[str, Callable[[Entry], str]] = {
     "stick": _stick,
     "people": _people,
     "bags": lambda e: f"Bags {show(e.line.key)}: {len(e.items('items'))} things",
-    "pulled": lambda e: f"Stick {e.text('role')} " + ("stays in" if e.flag("stays") else "pulled"),
+    "pulled": lambda e: (
+        f"Stick {e.text('role')} " + ("stays in" if e.flag("left_in") else "pulled")
+    ),
     "drill": lambda e: (
         f"Root certificate taken in: {e.text('subject')}, {e.text('sha256')[:16]}..."
     ),

@@ -104,7 +104,7 @@ def _pulled(entries: Entries, mark: str) -> str:
     found = entries.find("pulled", mark)
     if found is None:
         return "not on record"
-    return "it stayed in" if found.flag("stays") else found.line.at
+    return "it stayed in" if found.flag("left_in") else found.line.at
 
 
 def _proof(entry: Entry) -> Facts:

@@ -162,7 +162,7 @@ def pull(room: Room, step: Step, role: str) -> Flow[None]:
         if unmounted or stick is None or mark_of(stick, path) != mark:
             break
         problem = f"{stick.name} is still mounted at {path}."
-    room.append(step, "pulled", mark, role=role, stays=answer == "stays")
+    room.append(step, "pulled", mark, role=role, left_in=answer == "stays")
 
 
 def _pulled(room: Room, stick: Line) -> bool:

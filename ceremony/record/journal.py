@@ -22,6 +22,7 @@ from ceremony.record.chain import (
     read_lines,
     whole_lines,
 )
+from ceremony.record.members import told
 
 NAME = "record.jsonl"
 LOCK = "lock"
@@ -178,6 +179,7 @@ def _require_readable(line: Line) -> None:
     """
     try:
         read_line(line.n, line.raw)
+        told(line.n, dict(line.data), first=line.n == 0)
     except VerificationError as exc:
         raise MediaError(
             "record.unwritable",

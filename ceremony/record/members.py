@@ -64,6 +64,7 @@ _TYPES: Mapping[str, Any] = {
     "inventory": list[_Held],
     "items": list[_Sealed],
     "key_id": Hex,
+    "left_in": bool,
     "on": dict[str, str] | None,
     "objects": list[str],
     "phrase_kept": Sha256,

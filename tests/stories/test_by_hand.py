@@ -33,9 +33,10 @@ def folder(kept: Kept, tmp_path: Path) -> Path:
     for place in places:
         shutil.copytree(place, tmp_path, dirs_exist_ok=True)
     shutil.copytree(kept.request, tmp_path / "bundle")
-    shutil.copy(kept.request / "tls.csr", tmp_path / "file.csr")
-    shutil.copy(kept.upload / "factory_ca.pem", tmp_path / "file.pem")
-    shutil.copy(kept.upload / "factory_ca.pem", tmp_path / "current-root.pem")
+    for name in ("file.csr", "root.csr"):  # any CSR: it is the commands' form that counts
+        shutil.copy(kept.request / "tls.csr", tmp_path / name)
+    for name in ("file.pem", "answer.pem", "current-root.pem"):
+        shutil.copy(kept.upload / "factory_ca.pem", tmp_path / name)
     shutil.copy(kept.directory / "plan.toml", tmp_path / "ceremony.toml")
     return tmp_path
 
