@@ -57,7 +57,7 @@ _PAPERS = (
     ("request-words.txt", "sheet of words of the request bundle"),
     ("higher-ca-words.txt", "sheet of words of the higher CA's certificate"),
     ("token-pin.txt", "PIN of the practice token"),
-    ("backup-procedure.txt", "how to clone the practice token, when you are asked to"),
+    ("backup-procedure.txt", "how to clone the practice token"),
     ("phrases.txt", "phrases you may enrol with (any others will do)"),
 )
 _FOLDERS = (
@@ -270,7 +270,7 @@ class Rehearsal:
             confirm=lambda _: plan_file.plan.factory,
             clock=FetchClock(usb_in),
         )
-        self._tell(f"online machine: fetched {path.name}")
+        self._tell(f"fetched {path.name}")
         return read_request(path)
 
     def _papers(
