@@ -147,7 +147,7 @@ def test_hostile_text_is_read_or_refused_quickly() -> None:
     for raw in (b'"' + b'\\"' * 500_000, b"[" * 1_000_000, b'{"a":' * 150_000, b"9" * 1_000_000):
         with pytest.raises(VerificationError):
             decode(raw, RequestDocument, "x")
-    assert time.process_time() - begin < 2
+    assert time.process_time() - begin < 10
 
 
 JSON = st.recursive(

@@ -566,7 +566,7 @@ def test_34_a_second_instance_is_told_and_changes_nothing(
 def test_34_a_module_that_finishes_its_call_is_waited_for_with_a_word(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
     with store.occupied(tmp_path) as modules:
-        module = subprocess.Popen(["sleep", "0.5"], pass_fds=(modules,))
+        module = subprocess.Popen(["sleep", "3"], pass_fds=(modules,))
     said: list[str] = []
     with pytest.raises(StoppedError) as caught, store.occupied(tmp_path, patience_s=0.1):
         pass

@@ -32,7 +32,7 @@ static ul initialize(void *arguments) {
     fprintf(stderr, "a module that talks\n");
   }
   if (mode("no-init")) return 5;
-  if (mode("daemon") && !fork()) execl("/bin/sleep", "sleep", "4", NULL);
+  if (mode("daemon") && !fork()) execl("/bin/sleep", "sleep", "30", NULL);
   return ((ul (*)(void *))real->f[INITIALIZE])(arguments);
 }
 
@@ -58,7 +58,7 @@ static ul login(ul session, ul user, unsigned char *pin, ul length) {
   if (mode("pin-locked")) return 0xa4;
   if (mode("pin-expired")) return 0xa3;
   if (mode("login-crash")) raise(SIGSEGV);
-  if (mode("slow-login")) usleep(600000);
+  if (mode("slow-login")) sleep(2);
   if (mode("pin-pad") || mode("pin-pad-always")) {
     if (pin || length) return 7;
     return next(session, user, "1234", 4);
@@ -87,7 +87,7 @@ static ul sign(ul session, void *data, ul length, unsigned char *out, ul *size) 
   if (mode("crash")) raise(SIGSEGV);
   if (mode("exit")) _exit(3);
   if (mode("device-error")) return 0x30;
-  if (mode("slow-sign") && out) usleep(20000);
+  if (mode("slow-sign") && out) usleep(40000);
   if (mode("own-processor") && out) usleep(500);
   if (mode("always") && !context_logins) return 0x101;
   if (mode("pin-pad-always") && !pad_logins) return 0x101;
@@ -108,7 +108,7 @@ static ul generate(ul session, void *mechanism, struct attribute *public, ul pub
     for (ul i = 0; i < privates; i++)
       if (private[i].length == 1 && !*(char *)private[i].value) return 0x13;
   if (mode("hang-generate")) pause();
-  if (mode("slow-generate")) usleep(600000);
+  if (mode("slow-generate")) sleep(2);
   if (mode("device-memory")) return 0x31;
   ul rv = next(session, mechanism, public, publics, private, privates, made, secret);
   if (!rv && mode("twice"))

@@ -48,10 +48,10 @@ def test_after_a_refusal_among_many_no_answer_is_taken_for_another(opened):
 
 
 def test_a_slow_token_is_asked_for_few_at_a_time_so_that_the_time_out_is_no_limit(opened):
-    store, key = opened("slow-sign", timeout_s=0.5)
+    store, key = opened("slow-sign", timeout_s=1.5)
     began_s = time.monotonic()
     check(key, DIGESTS, store.sign_digests(key, DIGESTS))
-    assert time.monotonic() - began_s > 1.5, "it was no slow token"
+    assert time.monotonic() - began_s > 3, "it was no slow token"
 
 
 @pytest.mark.parametrize("mode", ["crash", "exit"])

@@ -125,7 +125,7 @@ def test_a_child_that_hangs_is_given_up(certificates: dict[str, bytes]) -> None:
     linter = child("import time; time.sleep(60)", timeout_s=0.3)
     start = time.monotonic()
     assert told(linter.lint(certificates["root"], None)) == [("warning", "pkilint.not_checked")]
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 30
     linter.close()
 
 
