@@ -160,7 +160,8 @@ class Transport:
                     answer = _read(response, deadline)
                 finally:
                     response.close()
-        except HTTPError as exc:
+        except (HTTPError, ValueError) as exc:
+            # urllib3 hands on what `http.client` says to a chunk of a negative length.
             refusal = _translate(exc, deadline.expired)
             refusal.__cause__ = exc
             return None, None, refusal
@@ -205,7 +206,8 @@ class Transport:
 def _sleep(retries: Retry, response: urllib3.BaseHTTPResponse | None) -> None:
     try:
         retries.sleep(response)
-    except InvalidHeader:  # a Retry-After that is neither seconds nor a date
+    except (InvalidHeader, ValueError, OverflowError):
+        # A Retry-After that is neither seconds nor a date, or one that no clock will show.
         retries.sleep()
 
 
@@ -276,7 +278,7 @@ class _Deadline:
 
 
 class _Watched(HTTPConnection):
-    """A connection that tells its socket to a `_Deadline`."""
+    """A connection that tells its sockets to a `_Deadline`: a proxy's first, then its own."""
 
     def __init__(
         self, *args: Any, watch: Callable[[socket.socket | None], None], **options: Any
@@ -284,23 +286,18 @@ class _Watched(HTTPConnection):
         super().__init__(*args, **options)
         self._watch = watch
 
+    def _new_conn(self) -> socket.socket:
+        plain = super()._new_conn()
+        self._watch(plain)
+        return plain
+
     def connect(self) -> None:
         super().connect()
         self._watch(self.sock)
 
 
-class _WatchedTls(HTTPSConnection):
+class _WatchedTls(_Watched, HTTPSConnection):
     """The same over TLS; the handshake is bounded by the connect time-out."""
-
-    def __init__(
-        self, *args: Any, watch: Callable[[socket.socket | None], None], **options: Any
-    ) -> None:
-        super().__init__(*args, **options)
-        self._watch = watch
-
-    def connect(self) -> None:
-        super().connect()
-        self._watch(self.sock)
 
 
 # --- trust ---------------------------------------------------------------------------
@@ -347,7 +344,7 @@ def _too_slow() -> NetworkError:
     )
 
 
-def _translate(exc: HTTPError, expired: bool) -> NetworkError:
+def _translate(exc: Exception, expired: bool) -> NetworkError:
     match exc:
         case _ if expired:
             return _too_slow()

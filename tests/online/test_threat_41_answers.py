@@ -106,6 +106,21 @@ def test_41_headers_that_drip_for_ever_end_with_the_total_time(raw: RawServer) -
     assert time.monotonic() - began < 30
 
 
+def test_41_a_proxy_whose_answer_drips_ends_with_the_total_time(raw: RawServer) -> None:
+    raw.pieces = [b"HTTP/1.1 200 OK\r\n", *([b"X: y\r\n"] * 90)]
+    raw.pause_s = 0.5
+    online = Online(api="https://api.example.com", proxy=raw.online.api)
+    began = time.monotonic()
+    assert code_of(lambda: Transport(online, FAST).exchange("GET", "/", {})) == "api.timeout"
+    assert time.monotonic() - began < 30
+    assert raw.requests[0].startswith(b"CONNECT ")
+
+
+def test_41_a_chunk_of_a_negative_length_is_a_broken_answer(raw: RawServer) -> None:
+    raw.pieces = [b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\nabc"]
+    assert code_of(lambda: Transport(raw.online, PATIENT).exchange("GET", "/", {})) == "api.broken"
+
+
 def test_41_a_body_without_length_that_drips_is_not_taken_for_complete(raw: RawServer) -> None:
     raw.pieces = [b"HTTP/1.1 200 OK\r\n\r\n", *([b" "] * 60)]
     raw.pause_s = 0.1
@@ -135,7 +150,8 @@ def test_41_gzip_that_is_broken_is_refused(raw: RawServer) -> None:
 
 def test_41_a_retry_after_of_a_year_or_of_nonsense_does_not_hang(raw: RawServer) -> None:
     bounds = Bounds(attempts=3, backoff_s=0.01, longest_wait_s=0)
-    for told in (b"31536000", b"soon"):
+    when_no_clock_shows = b"Wed, 01 Jan 99999999999 00:00:00 GMT"
+    for told in (b"31536000", b"soon", when_no_clock_shows, b"9" * 5000):
         raw.requests.clear()
         raw.pieces = [
             b"HTTP/1.1 503 Later\r\nRetry-After: " + told + b"\r\nContent-Length: 0\r\n\r\n"
