@@ -2,10 +2,12 @@
 
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 import click
 
+from ceremony import config
 from ceremony.process import guarded
 
 
@@ -26,18 +28,24 @@ def practice(
     keep: Path | None,
     serve: bool,
 ) -> int:
-    """A whole rehearsal; or what it left, served again."""
+    """A whole rehearsal, in a temporary folder unless it is to be kept; or what it left, served."""
     os.umask(0o077)
     if serve and keep is not None:
         from ceremony.practice.serve import serve_kept
 
         serve_kept(keep.absolute())
         return 0
-    from ceremony.practice.rehearsal import Options, rehearse
+    from ceremony.practice.abandoning import Destruction
+    from ceremony.practice.rehearsal import Options, Rehearsal
 
-    return rehearse(
-        Options(plan=plan, auto=auto, plain=plain, kind=kind, key_store=key_store, keep=keep)
-    )
+    asked = kind or config.load(plan).plan.kind.value
+    rehearsal = Destruction if asked == config.Kind.DESTROY_KEY.value else Rehearsal
+    options = Options(plan=plan, auto=auto, plain=plain, kind=kind, key_store=key_store, keep=keep)
+    if keep is not None:
+        keep.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return rehearsal(keep.absolute(), options).run()
+    with tempfile.TemporaryDirectory(prefix="ceremony-rehearsal-") as directory:
+        return rehearsal(Path(directory), options).run()
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 import secrets
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -83,23 +82,6 @@ def say(text: str) -> None:
     """A line for the person who watches."""
     sys.stderr.write(f"{text}\n")
     sys.stderr.flush()
-
-
-def rehearse(options: Options) -> int:
-    """Runs it; in a temporary folder unless it is to be kept.
-
-    Returns:
-        The ceremony's exit status.
-    """
-    from ceremony.practice.abandoning import Destruction
-
-    asked = options.kind or config.load(options.plan).plan.kind.value
-    rehearsal = Destruction if asked == config.Kind.DESTROY_KEY.value else Rehearsal
-    if options.keep is not None:
-        options.keep.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return rehearsal(options.keep.absolute(), options).run()
-    with tempfile.TemporaryDirectory(prefix="ceremony-rehearsal-") as directory:
-        return rehearsal(Path(directory), options).run()
 
 
 class Rehearsal:
