@@ -29,7 +29,6 @@ Line = tuple[Part, ...]
 PROSE = 92
 WORDS_WIDTH = 61
 CODE_WIDTH = 41
-CODE_HEIGHT = 21
 GAP = 3
 CODE_STYLE = "#000000 on #ffffff"
 DIM = "$dim"

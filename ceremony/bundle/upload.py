@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from types import MappingProxyType
 
 from ceremony.bundle.checking import check_upload_files, require
@@ -23,7 +22,7 @@ from ceremony.bundle.contents import (
     payload_of,
 )
 from ceremony.bundle.documents import decode, encode
-from ceremony.bundle.media import MAX_ENTRIES, README, SUMS, read_directory
+from ceremony.bundle.media import MAX_ENTRIES, README, SUMS
 from ceremony.bundle.pictures import draw
 from ceremony.bundle.readme import upload_readme
 from ceremony.bundle.schema import UPLOAD_SCHEMA, Manifest, Payload, RootChain
@@ -37,7 +36,7 @@ from ceremony.x509.crls import X509_CRL, RevocationList, read_crl
 from ceremony.x509.pem import CERTIFICATE, write_pem
 from ceremony.x509.profiles import Role
 
-__all__ = ["Issued", "UploadBundle", "parse_upload", "read_upload", "upload_files", "upload_name"]
+__all__ = ["Issued", "UploadBundle", "parse_upload", "upload_files", "upload_name"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,13 +167,3 @@ def parse_upload(files: Mapping[str, bytes]) -> UploadBundle:
         certificates=MappingProxyType(certificates),
         crl=None if manifest.crl is None else read_crl(files[CRL], CRL),
     )
-
-
-def read_upload(path: Path) -> UploadBundle:
-    """Reads and checks an upload bundle from a medium.
-
-    Raises:
-        MediaError: the medium refused, or is not to be trusted.
-        VerificationError: the code of the first check that failed.
-    """
-    return parse_upload(read_directory(path))

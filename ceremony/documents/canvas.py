@@ -154,7 +154,7 @@ class Canvas:
         self._pdf.set_draw_color(grey)
         self._pdf.line(x, y, x + width, y)
 
-    def upright(self, x: float, top: float, bottom: float, grey: int = 0) -> None:
+    def upright(self, x: float, top: float, bottom: float, grey: int) -> None:
         """A thin vertical line."""
         self._pdf.set_line_width(0.15)
         self._pdf.set_draw_color(grey)
@@ -200,14 +200,14 @@ class Canvas:
         for at, line in enumerate(lines):
             self.text(x, y + at * type_.leading + type_.size * _POINT, line, type_)
 
-    def running(self, text: str, type_: Type, x: float = LEFT, width: float = ROOM) -> None:
+    def running(self, text: str, type_: Type) -> None:
         """A paragraph at the cursor, over page ends where it must."""
-        for line in self.wrap(text, width, type_):
+        for line in self.wrap(text, ROOM, type_):
             self.need(type_.leading)
-            self.lines([line], x, self.y, type_)
+            self.lines([line], LEFT, self.y, type_)
             self.y += type_.leading
 
-    def row_height(self, cells: Sequence[Cell], least: float = 0) -> float:
+    def row_height(self, cells: Sequence[Cell], least: float) -> float:
         """How high `row` would draw these cells."""
         most = max(len(self._cell_lines(cell)) for cell in cells)
         return max(least, most * max(cell.type.leading for cell in cells) + 2 * _PAD)

@@ -22,7 +22,6 @@ from ceremony.flow.work import Work
 from ceremony.kinds import facts_of
 from ceremony.record.journal import NAME as RECORD
 
-_EVIDENCE = "export/evidence"
 _STATEMENT = (
     "The officers named in this record were present, took the steps that it tells, and "
     "wrote its head on paper."

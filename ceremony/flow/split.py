@@ -70,10 +70,10 @@ def _turn(room: Room, prompt: EnterSecret, seat: str) -> Flow[None]:
     )
 
 
-def new_pin(room: Room, step: Step, key: str, whose: str) -> Flow[Secret]:
+def new_pin(room: Room, step: Step, whose: str) -> Flow[Secret]:
     """A PIN that nobody had before, typed twice, whole or in two parts."""
     prompt = EnterSecret(
-        key=key,
+        key="root.new_pin",
         step=step,
         title=f"A new PIN for {whose}",
         body=(Text(text="Think of one that nobody had before; it is typed twice."),),

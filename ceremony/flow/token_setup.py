@@ -69,7 +69,7 @@ def _initialise(room: Room, token: Token, blank: StoreInfo) -> Flow[None]:
     )
     while True:
         so_pin = yield from secret_of(room, _so_pin(problem))
-        pin = yield from new_pin(room, Step.ROOT, "root.new_pin", "the token's user")
+        pin = yield from new_pin(room, Step.ROOT, "the token's user")
         yield Working(step=Step.ROOT, title="Initialising the token")
         try:
             made = room.services.initialise_token(token, so_pin, pin)
@@ -166,7 +166,7 @@ def _change_pin(room: Room, token: Token, info: StoreInfo) -> Flow[None]:
                 help="A wrong PIN counts on the token.",
             )
         )
-        new = yield from new_pin(room, Step.ROOT, "root.new_pin", f"token {show(info.name)}")
+        new = yield from new_pin(room, Step.ROOT, f"token {show(info.name)}")
         yield Working(step=Step.ROOT, title="Setting the new PIN")
         try:
             room.services.change_pin(token, old, new)

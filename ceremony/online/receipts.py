@@ -50,11 +50,6 @@ class Receipt:
     document: ReceiptDocument
     path: Path | None
 
-    @property
-    def already_there(self) -> bool:
-        """Whether the Factory had everything before."""
-        return self.document.result == "already there"
-
     def __str__(self) -> str:
         there = [row for row in self.document.certificates if row.verdict is Verdict.THERE]
         acted = sum(row.field == CRL for row in there)

@@ -6,11 +6,11 @@ import os
 import secrets
 import socket
 import ssl
-import uuid as uuids
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
+from uuid import uuid4
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
@@ -24,6 +24,7 @@ from ceremony.x509.issuing import assemble, device_content, issuer_of, new_seria
 from ceremony.x509.pem import write_pem
 
 _MAX_ANSWER: Final = 1024 * 1024
+_DAYS: Final = 3650
 
 
 def make_device(
@@ -32,10 +33,6 @@ def make_device(
     ca_certificate: Certificate,
     sign: Callable[[bytes], bytes],
     factory: str,
-    uuid: str | None = None,
-    days: int = 3650,
-    not_before: datetime | None = None,
-    production: bool = False,
 ) -> str:
     """Makes a device's key, and its certificate under a local device CA.
 
@@ -46,9 +43,6 @@ def make_device(
         ca_certificate: the local CA.
         sign: DER ECDSA-Sig-Value of the CA's key over these bytes; `KeyStore.sign`.
         factory: becomes the OU.
-        uuid: becomes the CN; a random one otherwise.
-        days: validity, clamped to the CA's.
-        not_before: the present otherwise.
 
     Returns:
         The device's uuid.
@@ -62,7 +56,7 @@ def make_device(
             f"the device CA's key is {ca_certificate.key}",
             hint="Use a device CA with a P-256 or P-384 key.",
         )
-    name = uuid or str(uuids.uuid4())
+    name = str(uuid4())
     key = ec.generate_private_key(ec.SECP256R1())
     content = device_content(
         factory=factory,
@@ -70,10 +64,9 @@ def make_device(
         spki=spki_of(key.public_key()),
         issuer=issuer_of(ca_certificate),
         serial=new_serial(secrets.token_bytes),
-        not_before=not_before or datetime.now(UTC).replace(microsecond=0),
-        days=days,
+        not_before=datetime.now(UTC).replace(microsecond=0),
+        days=_DAYS,
         not_past=ca_certificate.not_after,
-        production=production,
     )
     tbs = tbs_of(twin(content, ca_certificate.curve))
     certificate = assemble(tbs, sign(tbs))

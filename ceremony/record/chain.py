@@ -6,7 +6,7 @@ line before, its LF included, so that ``tail -n 1 record.jsonl | sha256sum`` is 
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated, Any
@@ -165,11 +165,6 @@ def read_line(number: int, raw: bytes) -> Line:
 def whole_lines(raw: bytes) -> bytes:
     """`raw` up to its last LF: what a cut of power left complete."""
     return raw[: raw.rfind(b"\n") + 1]
-
-
-def head_of(lines: Sequence[Line]) -> Fingerprint:
-    """The head of a record that was read."""
-    return lines[-1].fingerprint
 
 
 def sha256_hex(data: bytes) -> str:

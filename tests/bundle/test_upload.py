@@ -11,11 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ceremony.bundle.checking import Outcome, check_upload_files, failed, require
-from ceremony.bundle.media import MAX_ENTRIES
+from ceremony.bundle.media import MAX_ENTRIES, read_directory
 from ceremony.bundle.pictures import same_picture
 from ceremony.bundle.request import parse_request
 from ceremony.bundle.sums import format_sums
-from ceremony.bundle.upload import Issued, parse_upload, read_upload, upload_name
+from ceremony.bundle.upload import Issued, parse_upload, upload_name
 from ceremony.bundle.writing import write_directory
 from ceremony.config import MAX_LOCAL_CAS
 from ceremony.core.fingerprints import Fingerprint
@@ -41,7 +41,7 @@ def edited(
 
 def test_a_bundle_passes_every_check_and_comes_back(world, make, tmp_path: Path) -> None:
     path = write_directory(tmp_path, upload_name("acme-fleet", "1"), world.upload)
-    bundle = read_upload(path)
+    bundle = parse_upload(read_directory(path))
     assert bundle.fingerprint == Fingerprint.of(world.upload["SHA256SUMS"])
     assert bundle.certificates == {one.name: one.certificate for one in world.issued}
     assert bundle.payload.root_crt == world.upload["factory_ca.pem"].decode()
@@ -308,7 +308,7 @@ def test_as_many_local_cas_as_a_plan_may_have_fit_into_a_bundle(
     issued = [one for one in world.issued if one.role is not Role.LOCAL_CA]
     files = world.write((*issued, *(make.local_ca(world, name) for name in names)))
     assert len(files) <= MAX_ENTRIES
-    read_upload(write_directory(tmp_path, "up", files))
+    parse_upload(read_directory(write_directory(tmp_path, "up", files)))
 
 
 # --- against the request ---------------------------------------------------------------

@@ -85,7 +85,7 @@ def test_a_second_upload_says_already_there_and_sends_nothing(machine: Any) -> N
     before = held(machine)
     machine.factory.faults.add("status", method="PATCH", status=500, times=-1)
     receipt = machine.upload(bundle)
-    assert receipt.already_there
+    assert receipt.document.result == "already there"
     assert receipt.document.sent == ()
     assert held(machine) == before
 

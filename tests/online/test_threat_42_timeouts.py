@@ -47,7 +47,7 @@ def test_42_a_patch_that_takes_effect_late_is_found_by_the_next_run(machine: Any
     until = time.monotonic() + 5
     while machine.factory.store.certs is None and time.monotonic() < until:
         time.sleep(0.02)
-    assert machine.upload(bundle).already_there
+    assert machine.upload(bundle).document.result == "already there"
     assert seen.count("PATCH") == 1
 
 

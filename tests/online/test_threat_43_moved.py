@@ -59,11 +59,12 @@ def test_43_certificates_over_stale_csrs_are_not_sent(machine: Any) -> None:
 @pytest.fixture
 def pieces(machine: Any) -> tuple[Wanted, Pki, Any]:
     """What a bundle wants, the Factory after it, and the document that asked for it."""
-    from ceremony.bundle.upload import read_upload
+    from ceremony.bundle.media import read_directory
+    from ceremony.bundle.upload import parse_upload
     from ceremony.online.comparing import wanted_of
 
     bundle = machine.answer()
-    wanted = wanted_of(read_upload(bundle))
+    wanted = wanted_of(parse_upload(read_directory(bundle)))
     single = wanted.single
     pki = Pki(
         root=single["root-crt"],
