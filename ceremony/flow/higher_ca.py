@@ -7,9 +7,10 @@ the ceremony is left, as planned. The next sitting goes on with the higher CA's 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from ceremony.bundle.root_csr import ROOT_CSR, root_csr_files, root_csr_name
+from ceremony.config import Curve
 from ceremony.core.fingerprints import Fingerprint
 from ceremony.core.ports import KeyInfo, KeyStore
 from ceremony.core.times import parse_time
@@ -71,6 +72,10 @@ class _CsrOrder:
     record_key: ClassVar[str] = "csr/root"
     form: ClassVar[Form] = _FORM
 
+    def recompose(self, room: Room, told: Mapping[str, Any], curve: Curve) -> bytes:  # noqa: ARG002
+        """Its CertificationRequestInfo: the same for one key and Factory."""
+        return root_csr_info(factory=room.plan.factory, spki=recorded_spki(room, ROOT))
+
 
 _ORDER = _CsrOrder()
 
@@ -102,7 +107,7 @@ def make_root_below(room: Room) -> Flow[tuple[Certificate, tuple[Certificate, ..
 
 def _sign_csr(room: Room, store: KeyStore, key: KeyInfo) -> Flow[None]:
     if not room.has("intent", _ORDER.record_key):
-        info = root_csr_info(factory=room.plan.factory, spki=recorded_spki(room, ROOT))
+        info = _ORDER.recompose(room, {}, key.curve)
         shown = shown_requests(info)
         told = {"subject": shown[0][1], "asked_days": room.plan.root.days}
         yield from accept(room, Step.ROOT, _ORDER, _review(room, shown), (), info, **told)

@@ -6,10 +6,10 @@ no second TBS is made for one intent.
 """
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from ceremony.bundle.writing import make_folder, write_file
 from ceremony.config import Curve, Slot
@@ -108,6 +108,19 @@ class Signable(Protocol):
         """What kind of structure it is."""
         ...
 
+    def recompose(self, room: Room, told: Mapping[str, Any], curve: Curve) -> bytes:
+        """The TBS bytes, made anew from what is at hand.
+
+        Args:
+            room: of the ceremony.
+            told: data of the intent: its serial or number is kept.
+            curve: of the issuer's key.
+
+        Raises:
+            ValueError: what is told fits nothing of this kind.
+        """
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
@@ -135,6 +148,10 @@ class Order:
     def form(self) -> Form:
         """A certificate."""
         return CERTIFICATE_FORM
+
+    def recompose(self, room: Room, told: Mapping[str, Any], curve: Curve) -> bytes:  # noqa: ARG002
+        """Its TBSCertificate around the serial that is told."""
+        return tbs_of(twin(self.content(int(str(told["serial"]))), curve))
 
 
 def csr_order(
@@ -295,14 +312,15 @@ def sign(
 
     Raises:
         KeyStoreError: the store refused.
-        VerificationError: what was signed is not what was intended; nothing is written then.
+        VerificationError: `state.intent`: what is intended does not follow from plan, keys and
+            CSRs. What was signed is not what was intended; nothing is written then.
         MediaError: `state.certificate`: the file on disk is not that of the record.
     """
     if room.has("done", order.record_key):
         return
     form = order.form
     intent = room.need("intent", order.record_key)
-    tbs = base64.b64decode(intent.data["tbs"])
+    tbs = _intended(room, order, intent.data, key.curve)
     path = room.directory / FOLDER / order.file
     der = _adopt(path, tbs, order) if path.exists() else form.assemble(tbs, store.sign(key, tbs))
     fingerprint = form.check(der, order.file, issuer)
@@ -310,6 +328,26 @@ def sign(
         make_folder(room.directory, FOLDER)
         write_file(path.parent, path.name, write_pem(der, form.label), private=True)
     room.append(step, "done", order.record_key, sha256=fingerprint.hex, file=order.file)
+
+
+def _intended(room: Room, order: Signable, told: Mapping[str, Any], curve: Curve) -> bytes:
+    """The bytes to be signed, from the record.
+
+    The officers accepted them before the intent; if the ceremony was cut off since then, the
+    record lay where others may have changed it.
+    """
+    tbs = base64.b64decode(told["tbs"])
+    try:
+        same = (order.recompose(room, told, curve), sha256_hex(tbs)) == (tbs, told["tbs_sha256"])
+    except ValueError:
+        same = False
+    if not same:
+        raise VerificationError(
+            "state.intent",
+            f"the record intends another {order.file} than plan, keys and CSRs make",
+            hint="Compare the record with its head on paper; this was not signed. Begin anew.",
+        )
+    return tbs
 
 
 def issued(room: Room, order: Order) -> Certificate:

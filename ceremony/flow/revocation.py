@@ -1,10 +1,12 @@
 """The CRL in the flow: reviewed, intended on record, signed once, checked."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from ceremony.bundle.contents import CRL
+from ceremony.config import Curve
 from ceremony.core.fingerprints import Fingerprint
 from ceremony.core.serials import serial_hex
 from ceremony.core.times import format_time
@@ -64,6 +66,10 @@ class CrlOrder:
     record_key: ClassVar[str] = "crl/crl"
     form: ClassVar[Form] = CRL_FORM
 
+    def recompose(self, room: Room, told: Mapping[str, Any], curve: Curve) -> bytes:
+        """Its TBSCertList with the number that is told."""
+        return crl_tbs_of(crl_twin(_content(room, self, int(told["number"])), curve))
+
 
 def crl_order(room: Room, root: Certificate, chosen: tuple[Certificate, ...]) -> CrlOrder | None:
     """The CRL of this kind, if it has one."""
@@ -80,7 +86,8 @@ def propose_crl(room: Room, order: CrlOrder) -> Flow[None]:
     if room.has("intent", order.record_key) or order.root.curve is None:
         return
     yield Working(step=Step.SIGN, title="Composing and checking the CRL")
-    content = _content(room, order)
+    number = max(int(room.services.clock.now().timestamp()), _last_number(room) + 1)
+    content = _content(room, order, number)
     der = crl_twin(content, order.root.curve)
     crl = read_crl(der, order.file)
     require_clean(order.name, check_crl(crl, content))
@@ -100,12 +107,12 @@ def propose_crl(room: Room, order: CrlOrder) -> Flow[None]:
     )
 
 
-def _content(room: Room, order: CrlOrder) -> CrlContent:
+def _content(room: Room, order: CrlOrder, number: int) -> CrlContent:
     begin = ceremony_time(room)
     return CrlContent(
         issuer=issuer_of(order.root),
         entries=tuple((ca.serial, order.reason) for ca in order.chosen),
-        number=max(int(room.services.clock.now().timestamp()), _last_number(room) + 1),
+        number=number,
         this_update=begin,
         next_update=begin + timedelta(days=room.plan.limits.crl_days),
     )

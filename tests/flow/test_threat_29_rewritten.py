@@ -1,0 +1,140 @@
+"""The ceremony's folder lies with others between two sittings: its record rewritten, chain and all.
+
+After a cut of power there is no newer head on paper to find that by.
+"""
+
+import base64
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from ceremony.errors import CeremonyError
+from ceremony.flow.driver import Outcome, run
+from ceremony.flow.prompts import Answer, AnyPrompt, Command, Frame
+from ceremony.record.chain import FIRST, Line, format_line, read_lines
+from tests.flow.sittings import Patient
+from tests.flow.table import Table
+
+Data = dict[str, Any]
+
+
+class Cut(BaseException):
+    """The power is gone."""
+
+
+class Watched(Patient):
+    """Officers who lose power the last time that this is asked, or meet somebody at it."""
+
+    def __init__(
+        self, table: Table, at: str = "", *, times: int = 1, then: Callable[[], None] | None = None
+    ) -> None:
+        super().__init__(table, again=False)
+        self._at, self._left, self._then = at, times, then
+        self.asked: list[AnyPrompt] = []
+
+    def ask(self, prompt: AnyPrompt, frame: Frame) -> Answer | Command:
+        self.asked.append(prompt)
+        if prompt.key == self._at:
+            self._left -= 1
+            if self._left == 0:
+                if self._then is None:
+                    raise Cut
+                self._then()
+        return super().ask(prompt, frame)
+
+    @property
+    def keys(self) -> list[str]:
+        return [prompt.key for prompt in self.asked]
+
+
+def sit(table: Table, officers: Watched) -> Outcome:
+    room = table.sit_down()
+    with room.record:
+        return run(room, officers)
+
+
+def cut_before_signing(table: Table) -> None:
+    """Every certificate is accepted, and none below the root is signed."""
+    with pytest.raises(Cut):
+        sit(table, Watched(table, "root.pin"))
+
+
+def rewrite(table: Table, kind: str, key: str, change: Callable[[Data], Data]) -> None:
+    """That line says something else, and every line after it follows from it."""
+    path = table.directory / "record.jsonl"
+    previous, raw = FIRST, b""
+    for line in read_lines(path.read_bytes()):
+        data = change(dict(line.data)) if (line.type, line.key) == (kind, key) else line.data
+        written = format_line(
+            n=line.n,
+            prev=previous,
+            at=line.at,
+            step=line.step,
+            type_=line.type,
+            key=line.key,
+            data=data,
+        )
+        previous, raw = written.fingerprint.hex, raw + written.raw
+    path.write_bytes(raw)
+
+
+def refusal(table: Table) -> str:
+    with pytest.raises(CeremonyError) as caught:
+        sit(table, Watched(table))
+    return caught.value.code
+
+
+def done(lines: tuple[Line, ...], kind: str) -> list[str]:
+    return [line.key for line in lines if line.type == "done" and line.key.startswith(kind)]
+
+
+def other_key(tbs: bytes) -> bytes:
+    """The same, for the key of somebody else; key identifier and all."""
+    key = ec.generate_private_key(ec.SECP256R1()).public_key()
+    spki = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    start = spki[:26]
+    assert tbs.count(start) == 1
+    at = tbs.index(start)
+    mine = tbs[at : at + len(spki)]
+    changed = tbs.replace(mine, spki)
+    return changed.replace(hashlib.sha1(mine[26:]).digest(), hashlib.sha1(spki[26:]).digest())
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("line-1", other_key),
+        ("line-1", lambda tbs: tbs.replace(b"fio-5e8a2f04", b"fio-5e8a2f99")),
+        ("tls", other_key),
+        ("tls", lambda tbs: tbs.replace(b"abc.ostree.foundries.io", b"abc.ostree.attacker.io")),
+    ],
+)
+def test_29_what_was_accepted_and_then_rewritten_is_not_signed(
+    tmp_path: Path, name: str, change: Callable[[bytes], bytes]
+) -> None:
+    table = Table(tmp_path)
+    cut_before_signing(table)
+
+    def rewritten(told: Data) -> Data:
+        tbs = change(base64.b64decode(told["tbs"]))
+        assert base64.b64encode(tbs).decode() != told["tbs"]
+        digest = hashlib.sha256(tbs).hexdigest()
+        return {**told, "tbs": base64.b64encode(tbs).decode(), "tbs_sha256": digest}
+
+    rewrite(table, "intent", f"certificate/{name}", rewritten)
+    assert refusal(table) == "state.intent"
+    lines = read_lines((table.directory / "record.jsonl").read_bytes())
+    assert f"certificate/{name}" not in done(lines, "certificate/")
+
+
+@pytest.mark.parametrize("change", [{"serial": "x"}, {"serial": "-1"}, {"tbs_sha256": "00" * 32}])
+def test_29_an_intent_whose_members_disagree_is_not_signed(tmp_path: Path, change: Data) -> None:
+    table = Table(tmp_path)
+    cut_before_signing(table)
+    rewrite(table, "intent", "certificate/line-1", lambda told: {**told, **change})
+    assert refusal(table) == "state.intent"
