@@ -163,15 +163,43 @@ def state_folder(directory: Path | None, environ: Mapping[str, str] = os.environ
     path = (directory or default_state(environ)).absolute()
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        real = path.resolve(strict=True)
-        check_folder(real)
+        return _checked(path)
     except OSError as exc:
-        raise MediaError(
-            "state.unusable",
-            f"the state folder {show(str(path))} cannot be used: {exc.strerror}",
-            hint="Choose a folder of your own with --dir.",
-        ) from exc
+        raise _unusable(path, exc) from exc
+
+
+def held_state(directory: Path | None, environ: Mapping[str, str] = os.environ) -> Path | None:
+    """The state folder as it is, to look at; nothing is made.
+
+    Returns:
+        None where XDG's state folder was not begun: no ceremony was held yet.
+
+    Raises:
+        MediaError: as `state_folder`; also where `--dir` names no folder.
+    """
+    path = (directory or default_state(environ)).absolute()
+    try:
+        return _checked(path)
+    except FileNotFoundError as exc:
+        if directory is None:
+            return None
+        raise _unusable(path, exc) from exc
+    except OSError as exc:
+        raise _unusable(path, exc) from exc
+
+
+def _checked(path: Path) -> Path:
+    real = path.resolve(strict=True)
+    check_folder(real)
     return real
+
+
+def _unusable(path: Path, exc: OSError) -> MediaError:
+    return MediaError(
+        "state.unusable",
+        f"the state folder {show(str(path))} cannot be used: {exc.strerror}",
+        hint="Choose a folder of your own with --dir.",
+    )
 
 
 def default_state(environ: Mapping[str, str] = os.environ) -> Path:

@@ -7,7 +7,7 @@ import click
 
 from ceremony.command_line import Command
 from ceremony.core.text import show
-from ceremony.offline.environment import state_folder
+from ceremony.offline.environment import held_state
 from ceremony.offline.store import Held, ceremonies
 from ceremony.record.years import Year, years
 
@@ -19,7 +19,8 @@ from ceremony.record.years import Year, years
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 def command(directory: Path | None, as_json: bool) -> None:
     """Every ceremony of the state folder, oldest first."""
-    found = ceremonies(state_folder(directory))
+    folder = held_state(directory)
+    found = () if folder is None else ceremonies(folder)
     hanging = years({held.directory.name: held.lines for held in found})
     rows = [_row(held, hanging[held.directory.name]) for held in found]
     if as_json:
@@ -48,7 +49,7 @@ _AFTER = {
 
 def _row(held: Held, year: Year) -> dict[str, object]:
     row: dict[str, object] = {
-        "ceremony_id": held.directory.name,
+        "ceremony_id": show(held.directory.name, 64),
         "finished": held.finished,
         "waits": held.waits,
         "problem": held.problem,
@@ -62,7 +63,7 @@ def _row(held: Held, year: Year) -> dict[str, object]:
         "head": "",
         "previous_head": year.before,
         "link": year.link.value,
-        "follows": year.follows,
+        "follows": None if year.follows is None else show(year.follows, 64),
     }
     if held.lines:
         first, last = held.lines[0], held.lines[-1]

@@ -1,6 +1,7 @@
 """`ceremony-online`: the command line of the other machine."""
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -61,7 +62,10 @@ def fetch(
 
     def confirm(what: str) -> str:
         terminal.say(what)
-        return typed if typed is not None else terminal.ask("Type the Factory's name to go on")
+        if typed is not None:
+            return typed
+        question = "Type the Factory's name to go on"
+        return terminal.ask(question, instead="--yes-replaces-server-keys")
 
     path = fetching.fetch(
         load(plan),
@@ -117,7 +121,7 @@ def upload(
         login=read_login(token_file),
         state=_state(state),
         expect=None if expect is None else parse_expected(expect),
-        ask=terminal.ask,
+        ask=partial(terminal.ask, instead="--expect"),
         request=request,
         plan_file=None if plan is None else load(plan),
         dry_run=dry_run,

@@ -221,7 +221,7 @@ def _choose(names: tuple[str, ...]) -> str:
     for number, name in enumerate(names, start=1):
         terminal.say(f"  {number}  {show(name, 255)}")
     while True:
-        typed = terminal.ask("Which of them")
+        typed = terminal.ask("Which of them", instead="--gateway")
         if typed.isascii() and typed.isdecimal() and 0 < int(typed) <= len(names):
             return names[int(typed) - 1]
         if typed in names:

@@ -45,13 +45,17 @@ def paint(fingerprint: Fingerprint) -> None:
         say(f"{_BLACK_ON_WHITE}{row}{_RESET}")
 
 
-def ask(question: str) -> str:
+def ask(question: str, *, instead: str) -> str:
     """Asks whoever sits at the terminal, also when standard input is something else.
+
+    Args:
+        question: what is asked.
+        instead: the option that answers it where there is no terminal.
 
     Raises:
         PlanError: `online.no_terminal`.
     """
-    with _terminal() as source:
+    with _terminal(instead) as source:
         sys.stderr.write(f"{question}: ")
         sys.stderr.flush()
         line = source.readline()
@@ -61,7 +65,7 @@ def ask(question: str) -> str:
 
 
 @contextmanager
-def _terminal() -> Iterator[IO[str]]:
+def _terminal(instead: str) -> Iterator[IO[str]]:
     if sys.stdin.isatty():
         yield sys.stdin
         return
@@ -71,7 +75,7 @@ def _terminal() -> Iterator[IO[str]]:
         raise PlanError(
             "online.no_terminal",
             "a person must answer, and there is no terminal",
-            hint="Run it in a terminal, or give --expect or --yes-replaces-server-keys.",
+            hint=f"Run it in a terminal, or give {instead}.",
         ) from exc
     with os.fdopen(handle, encoding="utf-8", errors="replace") as terminal:
         yield terminal

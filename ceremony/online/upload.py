@@ -105,8 +105,7 @@ def upload(
     parsed = parse_upload(files)
     manifest = parsed.manifest
     answered = _find_request(manifest, request, folder)
-    checks = check_upload_files(files, answered, None, at)
-    require(checks)
+    require(check_upload_files(files, answered, None, at))
     api = Api(
         _online(manifest, plan_file or folder.plan(manifest.plan_sha256)),
         manifest.factory,
@@ -115,7 +114,8 @@ def upload(
         bounds=bounds,
     )
     _prove(parsed.fingerprint, expect, ask, screen, randbelow)
-    for check in checks:
+    # Only now may it be said: before the proof, nobody is shown whether paper and bundle agree.
+    for check in check_upload_files(files, answered, parsed.fingerprint, at):
         mark = "-" if check.outcome is Outcome.NOT_CHECKED else " "
         screen.out(f"{check.number:>3} {mark} {check.outcome.value}: {check.sentence}")
     job = _Job(
@@ -219,7 +219,7 @@ def _run(job: _Job, *, dry_run: bool) -> Receipt:
     fields = pending(rows)
     if not fields:
         out("already there: the Factory has exactly the certificates of this bundle")
-        return _receipt(job, me, "already there", rows)
+        return _receipt(job, me, "already there", rows, keep=not dry_run)
     servers = job.request.current_servers if job.request.current_root is not None else None
     require_untouched(rows, pki, job.request.document, servers)
     _require_latest(job)

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from ceremony.errors import MediaError
-from ceremony.offline.environment import acted, default_state, state_folder
+from ceremony.offline import cli
+from ceremony.offline.environment import acted, default_state, held_state, state_folder
 
 
 def run(code: str, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -164,3 +165,27 @@ def test_a_link_to_an_open_folder_does_not_help(tmp_path: Path) -> None:
     with pytest.raises(MediaError) as caught:
         state_folder(tmp_path / "link")
     assert caught.value.code == "state.open"
+
+
+def test_who_only_looks_makes_no_state_folder_and_a_mistyped_one_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert held_state(None, {"XDG_STATE_HOME": str(tmp_path)}) is None
+    assert cli._run(["history", "--dir", str(tmp_path / "mistyped")]) == 5
+    assert "[state.unusable]" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_history_shows_a_folders_name_escaped(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hostile = tmp_path / "state" / "evil\x1b]0;owned\x07"
+    hostile.mkdir(parents=True)
+    hostile.parent.chmod(0o700)
+    (hostile / "record.jsonl").write_text("no record\n")
+    for form in ([], ["--json"]):
+        assert cli._run(["history", "--dir", str(hostile.parent), *form]) == 0
+        told = capsys.readouterr().out
+        assert "owned" in told
+        assert "\x1b" not in told
+        assert "\\u001b" not in told

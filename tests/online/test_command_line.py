@@ -110,6 +110,7 @@ def test_words_cannot_be_asked_without_a_terminal(machine: Any, run: Any) -> Non
     done = run("upload", str(bundle), "--state", str(machine.folder))
     assert done.returncode == 2
     assert "[online.no_terminal]" in done.stderr
+    assert done.stderr.endswith("or give --expect.\n")
     assert machine.factory.store.certs is None
 
 

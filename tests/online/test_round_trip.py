@@ -107,6 +107,16 @@ def test_a_dry_run_changes_nothing_and_leaves_no_receipt(machine: Any) -> None:
     assert receipt.document.result == "dry run"
     assert machine.writes() == before
     assert machine.factory.store.certs is None
+    machine.upload(bundle)
+    before = machine.writes()
+    assert machine.upload(bundle, dry_run=True).already_there
+    assert machine.writes() == before
+
+
+def test_a_bundle_that_was_proven_on_paper_is_not_called_uncompared(machine: Any) -> None:
+    machine.upload(machine.answer())
+    assert "ok: the fingerprint of the bundle is as expected" in machine.words
+    assert "compare it with the paper" not in machine.words
 
 
 def test_the_request_of_another_machine_is_given_by_path(machine: Any, tmp_path: Path) -> None:
