@@ -110,10 +110,15 @@ class Api:
                 f"this is a rehearsal, and {show(online.api)} is not this machine",
                 hint="Rehearse with `ceremony rehearse`; it starts a practice Factory here.",
             )
-        login.check_server(online.api)
+        login.reach(online)
 
     def __repr__(self) -> str:
         return f"Api({self._factory!r})"
+
+    def end(self) -> None:
+        """Ends what other threads have under way here, and lets nothing more begin."""
+        self._transport.end()
+        self._login.end()
 
     # --- reading --------------------------------------------------------------------
 

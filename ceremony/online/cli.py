@@ -146,7 +146,7 @@ def show(plan: Path, as_json: bool, token_file: str | None) -> None:
     from ceremony.online.showing import describe, lines_of
 
     loaded = load(plan).plan
-    login = read_login(token_file, online=loaded.online)
+    login = read_login(token_file)
     with terminal.busy("asking the Factory what it has"):
         api = Api(loaded.online, loaded.factory, login, rehearsal=loaded.rehearsal)
         document = describe(loaded, api.pki())

@@ -79,7 +79,7 @@ def _with_api(path: Path, given: dict[str, Any], outcomes: Any) -> tuple[int, in
     wanted = registration.Registration(
         factory=plan.factory, name=given["name"], group=given["group"]
     )
-    login = read_login(given["token_file"], online=plan.online)
+    login = read_login(given["token_file"])
     api = Api(
         plan.online,
         plan.factory,

@@ -45,6 +45,14 @@ class TokenSource(Protocol):
         """Everything that must not be shown."""
         ...
 
+    def reach(self, online: Online) -> None:
+        """Through what the world is reached: CA file and proxy."""
+        ...
+
+    def end(self) -> None:
+        """Nothing more is asked for."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Login:
@@ -95,25 +103,44 @@ class Login:
         encoded = [base64.b64encode(one.encode("ascii")).decode("ascii") for one in plain]
         for value in (*encoded, *plain):
             if len(value) >= _SHORTEST:
-                text = text.replace(value.encode("ascii"), b"***")
+                text = _in_any_form(value).sub(b"***", text)
         return text
 
-    def check_server(self, api: str) -> None:
-        """Refuses to send it to another server than the one it was made for.
+    def reach(self, online: Online) -> None:
+        """Refuses another server than the one that it was made for.
 
         Raises:
             NetworkError: `login.other_server`.
+            PlanError: `api.*`: CA file or proxy.
         """
-        if self.server is None:
-            return
-        ours, theirs = urlsplit(api), urlsplit(self.server)
-        if (ours.hostname, ours.port) != (theirs.hostname, theirs.port):
+        if self.server is not None and _place(self.server) != _place(online.api):
             raise NetworkError(
                 "login.other_server",
-                f"fioctl's login is for {show(theirs.hostname or self.server)}, "
-                f"the API is at {show(ours.hostname or api)}",
+                f"fioctl's login is for {show(self.server)}, the API is {show(online.api)}",
                 hint="Give a token for this API with --token-file.",
             )
+        if self.source is not None:
+            self.source.reach(online)
+
+    def end(self) -> None:
+        """Lets no other access token be asked for."""
+        if self.source is not None:
+            self.source.end()
+
+
+def _in_any_form(value: str) -> re.Pattern[bytes]:
+    """The value as it is, as JSON may write it (RFC 8259 §7), or a URL (RFC 3986 §2.1)."""
+    forms = (rf"(?:\\?{re.escape(char)}|(?:\\u00|%)(?i:{ord(char):02x}))" for char in value)
+    return re.compile("".join(forms).encode("ascii"))
+
+
+def _place(url: str) -> tuple[str | None, int | None] | None:
+    """Host and port of an address; None where it has none."""
+    try:
+        parts = urlsplit(url)
+        return parts.hostname, parts.port or {"https": 443, "http": 80}.get(parts.scheme)
+    except ValueError:
+        return None
 
 
 def read_login(
@@ -121,7 +148,6 @@ def read_login(
     *,
     environment: Mapping[str, str] = os.environ,
     stdin: BinaryIO | None = None,
-    online: Online | None = None,
 ) -> Login:
     """The login that was asked for.
 
@@ -130,7 +156,6 @@ def read_login(
             keyring, or None for fioctl's configuration.
         environment: for `FIOCTL_CONFIG` and `HOME`.
         stdin: standard input, when it is not the process's own.
-        online: CA file and proxy for the OAuth endpoint; the system's otherwise.
 
     Raises:
         PlanError: `login.none`, `login.unreadable`, `login.permissions`, `login.malformed`,
@@ -160,7 +185,7 @@ def read_login(
             kind="bearer",
             secret=Secret(""),
             server=kept.server,
-            source=AccessTokens(kept, path, online),
+            source=AccessTokens(kept, path),
         )
     kind: Literal["token", "bearer"] = "token" if kept.token else "bearer"
     value = kept.token or kept.access_token or ""

@@ -6,6 +6,7 @@ fioctl's file, so that fioctl stays logged in.
 """
 
 import os
+import re
 import secrets
 import threading
 from contextlib import suppress
@@ -25,6 +26,8 @@ from ceremony.online.fioctl import Kept, with_tokens
 from ceremony.online.transport import Answer, Bounds, Transport
 
 _FORM: Final = {"Content-Type": "application/x-www-form-urlencoded"}
+# RFC 6749 §A.12, A.17: visible characters; without those that end a quoted line of YAML.
+_TOKEN: Final = re.compile(r"[\x20\x21\x23-\x5b\x5d-\x7e]+\Z")
 _EARLY: Final = timedelta(seconds=60)
 _MAX_LIFE_S: Final = 10 * 365 * 24 * 3600
 
@@ -43,18 +46,14 @@ class AccessTokens:
     Args:
         kept: what fioctl keeps.
         path: fioctl's file.
-        online: CA file and proxy.
         bounds: other than the usual ones.
     """
 
-    def __init__(
-        self, kept: Kept, path: Path, online: Online | None, bounds: Bounds | None = None
-    ) -> None:
+    def __init__(self, kept: Kept, path: Path, bounds: Bounds | None = None) -> None:
         self._kept = kept
         self._path = path
-        given = online or Online()
-        address = Online(api=kept.oauth_url or "", ca_file=given.ca_file, proxy=given.proxy)
-        self._transport = Transport(address, bounds)
+        self._bounds = bounds
+        self.reach(Online())
         self._lock = threading.Lock()
         self._refresh = kept.refresh_token
         self._token = Secret(kept.access_token) if kept.access_token else None
@@ -62,6 +61,19 @@ class AccessTokens:
 
     def __repr__(self) -> str:
         return "AccessTokens(***)"
+
+    def reach(self, online: Online) -> None:
+        """As `ceremony.online.login.TokenSource`: through the API's CA file and proxy.
+
+        Raises:
+            PlanError: `api.*`.
+        """
+        address = Online(api=self._kept.oauth_url or "", ca_file=online.ca_file, proxy=online.proxy)
+        self._transport = Transport(address, self._bounds)
+
+    def end(self) -> None:
+        """As `ceremony.online.login.TokenSource`."""
+        self._transport.end()
 
     def current(self) -> Secret:
         """One that is good for a minute at least, by its own account.
@@ -113,16 +125,17 @@ class AccessTokens:
 
     def _write_back(self, access_token: str, refresh_token: str) -> None:
         """Into fioctl's file, whole or not at all."""
-        partial = self._path.with_name(f".{self._path.name}.{secrets.token_hex(4)}.partial")
+        path = self._path.resolve()
+        partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
         created = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         try:
-            data = with_tokens(self._path.read_bytes(), access_token, refresh_token, created)
+            data = with_tokens(path.read_bytes(), access_token, refresh_token, created)
             handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
             with os.fdopen(handle, "wb") as file:
                 file.write(data)
                 file.flush()
                 os.fsync(handle)
-            partial.replace(self._path.resolve())
+            partial.replace(path)
         except (OSError, ValueError) as exc:
             with suppress(OSError):
                 partial.unlink()
@@ -154,8 +167,8 @@ def _read(answer: Answer) -> _Granted:
         granted = msgspec.convert(read_tree(answer.body, "the OAuth answer"), _Granted)
     except (VerificationError, msgspec.ValidationError) as exc:
         raise _odd() from exc
-    printable = granted.access_token.isascii() and granted.access_token.isprintable()
-    if not granted.access_token or not printable or not 0 < granted.expires_in < _MAX_LIFE_S:
+    tokens = [granted.access_token, *filter(None, [granted.refresh_token])]
+    if not all(map(_TOKEN.match, tokens)) or not 0 < granted.expires_in < _MAX_LIFE_S:
         raise _odd()
     return granted
 

@@ -104,6 +104,7 @@ class _Run:
                     under_way = self._collect(under_way)
             except BaseException:
                 self._stop.set()
+                self._api.end()
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
         return Totals(self._good, self._bad, self._skipped)
@@ -188,10 +189,8 @@ class _Run:
                 code = "" if result is Result.ALREADY else "device.conflict"
                 return outcome(result, answer.status, code, why)
         except CeremonyError as exc:
-            if not isinstance(exc, NetworkError) or exc.code in {
-                "api.unauthorized",
-                "api.forbidden",
-            }:
+            fatal = exc.code in {"api.unauthorized", "api.forbidden"}
+            if not isinstance(exc, NetworkError) or fatal or self._stop.is_set():
                 raise
             return outcome(Result.FAILED, 0, exc.code, exc.message)
         refused = 400 <= answer.status < 500 and answer.status != 429

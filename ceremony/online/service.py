@@ -8,7 +8,6 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -21,7 +20,7 @@ from ceremony.core.text import show
 from ceremony.errors import CeremonyError, NetworkError, VerificationError
 from ceremony.online.api import words_of
 from ceremony.online.outcomes import FINAL, Outcome, Outcomes, Result
-from ceremony.online.transport import Bounds, Transport
+from ceremony.online.transport import Bounds, Transport, split_url
 from ceremony.x509.certificate import Certificate, read_certificate, verify_signed_by
 from ceremony.x509.checks import check_certificate
 from ceremony.x509.csr import Csr, read_csr
@@ -71,7 +70,7 @@ class Service:
         root: Certificate | None = None,
         bounds: Bounds | None = None,
     ) -> None:
-        parts = urlsplit(url)
+        parts = split_url(url)
         base = f"{parts.scheme}://{parts.netloc}"
         self._path = parts.path or "/"
         self._transport = Transport(Online(api=base, ca_file=ca_file), bounds)

@@ -4,17 +4,14 @@ Everything that a peer controls ends in `Answer` or in a `NetworkError` whose te
 neither a header that was sent nor an unescaped byte that was received.
 """
 
-import socket
 import ssl
 import threading
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import urllib3
-from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool, connection_from_url
 from urllib3.exceptions import (
     ConnectTimeoutError,
@@ -31,6 +28,7 @@ from urllib3.util import Retry, Timeout
 from ceremony.config import Online, is_loopback
 from ceremony.core.text import show
 from ceremony.errors import CeremonyError, NetworkError, PlanError
+from ceremony.online.deadline import Deadline, Watched, WatchedTls
 
 MAX_ANSWER_BYTES: Final = 1024 * 1024
 PRACTICE_HEADER: Final = "X-Practice-Factory"
@@ -87,24 +85,28 @@ class Transport:
     """
 
     def __init__(self, online: Online, bounds: Bounds | None = None) -> None:
-        parts = urlsplit(online.api)
+        parts = split_url(online.api)
         self._loopback = is_loopback(parts.hostname)
         if parts.scheme != "https" and not (parts.scheme == "http" and self._loopback):
-            raise PlanError(
-                "api.insecure",
-                f"{show(online.api)} is not an https URL",
-                hint="Use https; http is for loopback addresses only.",
-            )
+            raise _insecure(online.api)
         self._base = online.api.rstrip("/")
         self._bounds = bounds or Bounds()
         # A loopback address means this machine, not a proxy's idea of it.
         self._proxy = None if self._loopback else _check_proxy(online.proxy)
         self._tls = _context(online.ca_file) if parts.scheme == "https" else None
+        self._over = threading.Event()
+        self._under_way: set[Deadline] = set()
 
     @property
     def loopback(self) -> bool:
         """Whether the API is on this machine."""
         return self._loopback
+
+    def end(self) -> None:
+        """Ends what other threads have under way here, and lets nothing more begin."""
+        self._over.set()
+        for deadline in tuple(self._under_way):
+            deadline.expire()
 
     def exchange(
         self,
@@ -139,7 +141,7 @@ class Transport:
         )
         while True:
             answer, response, refusal = self._attempt(method, path, headers, body)
-            again = (method == "GET" or repeat) and bool(retries.total)
+            again = (method == "GET" or repeat) and bool(retries.total) and not self._over.is_set()
             if answer is not None:
                 wait_told = "Retry-After" in (response.headers if response else {})
                 if not (again and retries.is_retry(method, answer.status, wait_told)):
@@ -147,12 +149,15 @@ class Transport:
             elif refusal is not None and (not again or refusal.code not in _PASSING):
                 raise refusal
             retries = retries.increment(method, path, response=response)
-            _sleep(retries, response)
+            self._over.wait(_pause_s(retries, response))
 
     def _attempt(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes | None
     ) -> tuple[Answer | None, urllib3.BaseHTTPResponse | None, CeremonyError | None]:
-        deadline = _Deadline(self._bounds.total_s)
+        deadline = Deadline(self._bounds.total_s)
+        self._under_way.add(deadline)
+        if self._over.is_set():
+            deadline.expire()
         try:
             with deadline:
                 response = self._send(deadline, method, path, headers, body)
@@ -167,11 +172,13 @@ class Transport:
             return None, None, refusal
         except NetworkError as exc:
             return None, None, exc
+        finally:
+            self._under_way.discard(deadline)
         return answer, response, None
 
     def _send(
         self,
-        deadline: "_Deadline",
+        deadline: Deadline,
         method: str,
         path: str,
         headers: Mapping[str, str],
@@ -190,7 +197,7 @@ class Transport:
             preload_content=False,
         )
 
-    def _pool(self, url: str, deadline: "_Deadline") -> HTTPConnectionPool:
+    def _pool(self, url: str, deadline: Deadline) -> HTTPConnectionPool:
         options: dict[str, Any] = {} if self._tls is None else {"ssl_context": self._tls}
         if self._proxy is None:
             pool = connection_from_url(url, **options)
@@ -198,17 +205,18 @@ class Transport:
             manager = urllib3.ProxyManager(self._proxy, proxy_ssl_context=_context(None), **options)
             pool = manager.connection_from_url(url)
         secure = isinstance(pool, HTTPSConnectionPool)
-        pool.ConnectionCls = _WatchedTls if secure else _Watched
+        pool.ConnectionCls = WatchedTls if secure else Watched
         pool.conn_kw["watch"] = deadline.watch
         return pool
 
 
-def _sleep(retries: Retry, response: urllib3.BaseHTTPResponse | None) -> None:
+def _pause_s(retries: Retry, response: urllib3.BaseHTTPResponse | None) -> float:
     try:
-        retries.sleep(response)
+        told_s = retries.get_retry_after(response) if response is not None else None
     except (InvalidHeader, ValueError, OverflowError):
         # A Retry-After that is neither seconds nor a date, or one that no clock will show.
-        retries.sleep()
+        told_s = None
+    return told_s or retries.get_backoff_time()
 
 
 def _headers(given: Mapping[str, str], body: bytes | None) -> dict[str, str]:
@@ -224,7 +232,7 @@ def _headers(given: Mapping[str, str], body: bytes | None) -> dict[str, str]:
     return headers
 
 
-def _read(response: urllib3.BaseHTTPResponse, deadline: "_Deadline") -> Answer:
+def _read(response: urllib3.BaseHTTPResponse, deadline: Deadline) -> Answer:
     body = response.read(MAX_ANSWER_BYTES + 1, decode_content=True)
     if len(body) > MAX_ANSWER_BYTES:
         raise NetworkError(
@@ -241,63 +249,6 @@ def _read(response: urllib3.BaseHTTPResponse, deadline: "_Deadline") -> Answer:
         practice=response.headers.get(PRACTICE_HEADER) == "1",
         location=response.headers.get("Location", ""),
     )
-
-
-# --- time ----------------------------------------------------------------------------
-
-
-class _Deadline:
-    """Ends a connection when its time is over, whatever it is waiting for."""
-
-    def __init__(self, total_s: float) -> None:
-        self.expired = False
-        self._timer = threading.Timer(total_s, self._expire)
-        self._timer.daemon = True
-        self._socket: socket.socket | None = None
-
-    def watch(self, connected: socket.socket | None) -> None:
-        """Names the socket that is to be ended."""
-        self._socket = connected
-        if self.expired:
-            self._end()
-
-    def _expire(self) -> None:
-        self.expired = True
-        self._end()
-
-    def _end(self) -> None:
-        if self._socket is not None:
-            with suppress(OSError):
-                self._socket.shutdown(socket.SHUT_RDWR)
-
-    def __enter__(self) -> None:
-        self._timer.start()
-
-    def __exit__(self, *exc: object) -> None:
-        self._timer.cancel()
-
-
-class _Watched(HTTPConnection):
-    """A connection that tells its sockets to a `_Deadline`: a proxy's first, then its own."""
-
-    def __init__(
-        self, *args: Any, watch: Callable[[socket.socket | None], None], **options: Any
-    ) -> None:
-        super().__init__(*args, **options)
-        self._watch = watch
-
-    def _new_conn(self) -> socket.socket:
-        plain = super()._new_conn()
-        self._watch(plain)
-        return plain
-
-    def connect(self) -> None:
-        super().connect()
-        self._watch(self.sock)
-
-
-class _WatchedTls(_Watched, HTTPSConnection):
-    """The same over TLS; the handshake is bounded by the connect time-out."""
 
 
 # --- trust ---------------------------------------------------------------------------
@@ -329,6 +280,28 @@ def _check_proxy(proxy: str | None) -> str | None:
             hint="Use a proxy that knows this machine; the plan is no place for secrets.",
         )
     return proxy
+
+
+def split_url(url: str) -> SplitResult:
+    """The parts of an address.
+
+    Raises:
+        PlanError: `api.insecure`: it is none.
+    """
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # read here, as only reading it judges it
+    except ValueError as exc:
+        raise _insecure(url) from exc
+    return parts
+
+
+def _insecure(url: str) -> PlanError:
+    return PlanError(
+        "api.insecure",
+        f"{show(url)} is not an https URL",
+        hint="Use https; http is for loopback addresses only.",
+    )
 
 
 # --- refusals ------------------------------------------------------------------------

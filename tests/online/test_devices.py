@@ -3,8 +3,12 @@
 import http.server
 import json
 import os
+import signal
+import socket
+import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -327,7 +331,14 @@ def test_a_login_that_is_over_says_so_without_its_secrets(
 
 
 @pytest.mark.parametrize(
-    "body", ["{}", '{"access_token": "a\\nb"}', "<html>", '{"access_token":1}']
+    "body",
+    [
+        "{}",
+        '{"access_token": "a\\nb"}',
+        "<html>",
+        '{"access_token":1}',
+        '{"access_token": "a", "refresh_token": "b\\"\\nserver:\\n  url: https://evil.example"}',
+    ],
 )
 def test_an_odd_answer_of_the_oauth_endpoint_is_refused(
     factory: PracticeFactory, tmp_path: Path, body: str
@@ -336,6 +347,43 @@ def test_an_odd_answer_of_the_oauth_endpoint_is_refused(
     with pytest.raises(NetworkError) as caught:
         login_of(fioctl(factory, tmp_path / "fioctl.yaml")).headers()
     assert caught.value.code == "oauth.answer"
+
+
+def test_the_oauth_endpoint_is_reached_through_the_plans_ca_file(
+    floor: Floor, tmp_path: Path
+) -> None:
+    with PracticeFactory(tmp_path / "tls", factory=FACTORY, users=(OWNER,), tls=True) as secure:
+        login = login_of(fioctl(secure, tmp_path / "fioctl.yaml"))
+        online = Online(api=secure.url, ca_file=str(secure.ca_file))
+        api = Api(online, FACTORY, login, rehearsal=True, bounds=FAST)
+        assert api.user().polis_id == OWNER
+
+
+def test_ctrl_c_ends_what_waits_for_an_api_that_hangs(
+    floor: Floor, make_plan: Any, tmp_path: Path
+) -> None:
+    """Else each device under way waits for its last attempt: ten minutes of a deaf terminal."""
+    (tmp_path / "d.jsonl").write_text(
+        "".join(json.dumps({"client.pem": floor.device(uuid).decode()}) + "\n" for uuid in UUIDS)
+    )
+    (tmp_path / "token").write_text("a-token-of-ours\n")
+    (tmp_path / "token").chmod(0o600)
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        plan = make_plan(f"http://127.0.0.1:{deaf.getsockname()[1]}")
+        (tmp_path / "plan.toml").write_bytes(plan.raw)
+        words = ["devices", "register", "d.jsonl", "--plan", "plan.toml", "--token-file", "token"]
+        program = Path(sys.executable).with_name("ceremony-online")
+        running = subprocess.Popen(
+            [str(program), *words], cwd=tmp_path, stderr=subprocess.PIPE, text=True
+        )
+        peer, _ = deaf.accept()  # so a device is under way
+        with peer:
+            began = time.monotonic()
+            running.send_signal(signal.SIGINT)
+            _, said = running.communicate(timeout=300)
+        assert running.returncode == 130, said
+        assert time.monotonic() - began < 100
+    assert (tmp_path / "d.jsonl.registered.jsonl").read_bytes() == b"", "nobody knows how it went"
 
 
 def test_the_systems_keyring_holds_a_token(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from ceremony.config import Online
 from ceremony.core.secret import Secret
 from ceremony.errors import CeremonyError, ExitStatus
 from ceremony.online.fioctl import read_fioctl
@@ -150,6 +151,14 @@ def test_45_a_login_for_another_server_is_not_sent(machine: Any) -> None:
     login = Login(kind="token", secret=Secret(TOKEN), server="https://api.foundries.io")
     machine.factory.faults.add("reset", times=-1)
     assert code_of(lambda: machine.fetch(login=login)) == "login.other_server"
+    for odd in ("https://api.foundries.io:abc", "https://[::1"):
+        login = Login(kind="token", secret=Secret(TOKEN), server=odd)
+        assert code_of(lambda: machine.fetch(login=login)) == "login.other_server"  # noqa: B023
+
+
+def test_45_a_port_that_goes_without_saying_is_the_same_server() -> None:
+    login = Login(kind="token", secret=Secret(TOKEN), server="https://api.foundries.io:443/")
+    login.reach(Online(api="https://api.foundries.io"))
 
 
 def test_45_a_token_of_another_factory_stops_before_anything(machine: Any, make_plan: Any) -> None:
@@ -175,6 +184,18 @@ def test_45_a_server_that_repeats_the_token_does_not_get_it_shown(
         machine.fetch()
     shown = "".join(traceback.format_exception(caught.value)) + caplog.text + machine.words
     assert machine.factory.token not in shown
+    assert caught.value.message.endswith("400: bad token ***")
+
+
+@pytest.mark.parametrize(
+    "echoed", ["a\\u002Bb\\/c=0123456789", "\\u0061+b/c=0123456789", "a%2bb%2Fc%3d0123456789"]
+)
+def test_45_nor_in_a_form_that_json_or_a_url_gives_it(machine: Any, echoed: str) -> None:
+    login = Login(kind="token", secret=Secret("a+b/c=0123456789"))
+    body = f'{{"msg": "bad token {echoed}"}}'
+    machine.factory.faults.add("body", method="GET", status=400, body=body)
+    with pytest.raises(CeremonyError) as caught:
+        machine.fetch(login=login)
     assert caught.value.message.endswith("400: bad token ***")
 
 
