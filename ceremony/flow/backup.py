@@ -19,7 +19,8 @@ from ceremony.core.ports import KeyInfo, KeyStore
 from ceremony.core.text import show
 from ceremony.errors import KeyStoreError
 from ceremony.flow.asking import Flow, acknowledge, enter
-from ceremony.flow.custody import hand_over, key_and_certificate
+from ceremony.flow.custody import hand_over
+from ceremony.flow.kept import key_and_certificate
 from ceremony.flow.keystores import log_in, note_store
 from ceremony.flow.officers import check_network
 from ceremony.flow.prompts import Acknowledge, EnterText, Facts, Field, Step, Text, Tone
@@ -30,6 +31,7 @@ from ceremony.record.chain import Line, sha256_hex
 
 _CAP = 64 * 1024
 _FOLDER = "check"
+_ROOT = "root"
 _TAG = b"ceremony: this signature proves that a backup of the root key works, nothing else\n"
 
 
@@ -61,7 +63,7 @@ def prove_token(room: Room, step: Step, spki: bytes) -> Flow[None]:
     yield from acknowledge(_proven(room, step, "token"))
 
 
-def copies(room: Room, key: Path, certificate: Path, spki: bytes) -> Flow[None]:
+def copies(room: Room, key: Path, spki: bytes) -> Flow[None]:
     """Method `file`: each copy of the root's key file to a medium of its own, and opened."""
     if room.plan.root.backup.method != "file":
         return
@@ -69,7 +71,7 @@ def copies(room: Room, key: Path, certificate: Path, spki: bytes) -> Flow[None]:
         name = copy_name(number)
         line = room.find("custody", name)
         if line is None:
-            files = partial(key_and_certificate, key, certificate)
+            files = partial(key_and_certificate, room, _ROOT, key)
             line = yield from hand_over(room, name, files, others=copies_on_record(room, "custody"))
         if not room.has("backup-check", name):
             path = Path(str(line.data["path"])) / key.name

@@ -14,7 +14,7 @@ from ceremony.flow.asking import Flow, acknowledge, pick
 from ceremony.flow.bags import close_bags
 from ceremony.flow.existing_root import discard_key_copy
 from ceremony.flow.export import bundle_name
-from ceremony.flow.issuing import FOLDER as CERTIFICATES
+from ceremony.flow.kept import signed_files
 from ceremony.flow.prompts import Facts, Finished, PickPath, Print, Step, Text, Tone, Working
 from ceremony.flow.room import Room
 from ceremony.flow.sticks import EVIDENCE, holds, keep, refuse_pulled, refuse_wrong
@@ -54,6 +54,7 @@ def _leave_evidence(room: Room, upload: Fingerprint | None) -> Flow[tuple[str, P
             if not room.record.closed:
                 yield Working(step=Step.CLOSE, title="Trying the stick for the evidence")
                 refuse_pulled(path, medium)
+                signed_files(room)  # nothing can be added once the record is closed
                 try_medium(Path(path), _room_for_evidence(room))
                 keep(room, Step.CLOSE, EVIDENCE, path)
                 _close(room, upload)
@@ -125,10 +126,12 @@ def _write(room: Room, parent: Path) -> Path:
 
 
 def evidence_files(room: Room) -> Mapping[str, bytes]:
-    """The evidence: a function of the record, the plan and the certificates alone."""
-    folder = room.directory / CERTIFICATES
-    signed = sorted([*folder.glob("*.pem"), *folder.glob("*.csr")])
-    issued = {path.name: path.read_bytes() for path in signed}
+    """The evidence: a function of the record, the plan and the certificates alone.
+
+    Raises:
+        MediaError: `state.certificate`.
+    """
+    issued = signed_files(room)
     files = {
         RECORD: b"".join(line.raw for line in room.record.lines),
         "plan.toml": room.plan_file.raw,

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from ceremony.bundle.media import MAX_PEM_BYTES, read_file
 from ceremony.bundle.sums import format_sums
 from ceremony.bundle.writing import read_back, write_directory
 from ceremony.core.text import show
-from ceremony.errors import KeyStoreError, MediaError
+from ceremony.errors import MediaError
 from ceremony.flow.asking import Flow, enter, pick
+from ceremony.flow.kept import key_changed
 from ceremony.flow.prompts import EnterText, Field, PickPath, Step, Text, Working
 from ceremony.flow.room import Room
 from ceremony.flow.separation import keep_apart
@@ -65,22 +65,6 @@ def hand_over(
     )
 
 
-def key_and_certificate(key: Path, certificate: Path) -> Mapping[str, bytes]:
-    """An encrypted key file and its certificate, under their own names.
-
-    Raises:
-        KeyStoreError: `file.unreadable`: no other stick would help.
-    """
-    try:
-        return {path.name: read_file(path, MAX_PEM_BYTES) for path in (key, certificate)}
-    except MediaError as exc:
-        raise KeyStoreError(
-            "file.unreadable",
-            f"the ceremony's folder has lost what goes into custody: {exc.message}",
-            hint="Restore the ceremony's folder from a copy, then resume.",
-        ) from exc
-
-
 def _key(name: str) -> str:
     return f"custody/{name}"
 
@@ -108,11 +92,7 @@ def _intend(
     told = [{"name": n, "sha256": sha256_hex(data)} for n, data in sorted(files.items())]
     before = room.find("intent", _key(name))
     if before is not None and before.data["files"] != told:
-        raise KeyStoreError(
-            "file.changed",
-            f"the {name} key in the ceremony's folder is not the one that was to go into custody",
-            hint="Restore the ceremony's folder from a copy; find out who changed it.",
-        )
+        raise key_changed(name)
     if before is not None and before.data["parent"] == parent:
         return before
     path = show(f"{parent}/{folder}")

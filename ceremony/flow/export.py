@@ -10,8 +10,8 @@ from ceremony.core.times import parse_time
 from ceremony.flow.asking import Flow
 from ceremony.flow.backup import copies
 from ceremony.flow.current import list_change
-from ceremony.flow.custody import hand_over, key_and_certificate
-from ceremony.flow.issuing import FOLDER as CERTIFICATES
+from ceremony.flow.custody import hand_over
+from ceremony.flow.kept import key_and_certificate
 from ceremony.flow.keystores import recorded_spki
 from ceremony.flow.local_cas import key_file
 from ceremony.flow.officers import fence
@@ -27,7 +27,6 @@ from ceremony.flow.prompts import (
     Tone,
 )
 from ceremony.flow.room import Room
-from ceremony.flow.root import FILE as ROOT_FILE
 from ceremony.flow.root import KEYS
 from ceremony.flow.root import NAME as ROOT
 from ceremony.flow.sticks import KEYS as KEY_STICK
@@ -45,16 +44,14 @@ def export(room: Room, work: Work) -> Flow[None]:
 
 
 def _custody(room: Room) -> Flow[None]:
-    certificates = room.directory / CERTIFICATES
     for ca in room.plan.local_ca:
         if ca.key_store == "file" and not room.has("custody", ca.name):
-            certificate = certificates / f"local_ca-{ca.name}.pem"
-            files = partial(key_and_certificate, key_file(room, ca), certificate)
+            files = partial(key_and_certificate, room, ca.name, key_file(room, ca))
             yield from hand_over(room, ca.name, files)
             yield from pull(room, Step.EXPORT, KEY_STICK)
     if room.plan.root.backup.method == "file" and facts_of(room.plan.kind).makes_root:
         key = room.directory / KEYS / f"{room.plan.root.label}.key"
-        yield from copies(room, key, certificates / ROOT_FILE, recorded_spki(room, ROOT))
+        yield from copies(room, key, recorded_spki(room, ROOT))
 
 
 def bundle_name(room: Room) -> str:

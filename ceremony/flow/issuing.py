@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from ceremony.bundle.media import MAX_PEM_BYTES, read_file
 from ceremony.bundle.writing import make_folder, write_file
 from ceremony.config import Curve, Slot
 from ceremony.core.findings import Finding, errors
@@ -368,8 +369,8 @@ def issued_der(room: Room, order: Signable) -> bytes:
     done = room.need("done", order.record_key)
     path = room.directory / FOLDER / order.file
     try:
-        der, fingerprint = order.form.read(path.read_bytes(), order.file)
-    except (OSError, VerificationError) as exc:
+        der, fingerprint = order.form.read(read_file(path, MAX_PEM_BYTES), order.file)
+    except (MediaError, VerificationError) as exc:
         raise changed(order.file) from exc
     if fingerprint.hex != done.data["sha256"]:
         raise changed(order.file)
@@ -378,8 +379,8 @@ def issued_der(room: Room, order: Signable) -> bytes:
 
 def _adopt(path: Path, tbs: bytes, order: Signable) -> bytes:
     try:
-        der, _ = order.form.read(path.read_bytes(), order.file)
-    except VerificationError as exc:
+        der, _ = order.form.read(read_file(path, MAX_PEM_BYTES), order.file)
+    except (MediaError, VerificationError) as exc:
         raise changed(order.file) from exc
     if order.form.tbs_of(der) != tbs:
         raise changed(order.file)

@@ -1,7 +1,9 @@
 """Key stores in the flow: login, making a key once, finding it again."""
 
 import base64
+from pathlib import Path
 
+from ceremony.bundle.media import MAX_PEM_BYTES, read_file
 from ceremony.config import Curve
 from ceremony.core.ports import KeyInfo, KeyStore, PinState, StoreInfo
 from ceremony.core.secret import Secret
@@ -231,8 +233,16 @@ def make_key(
         spki_sha256=sha256_hex(key.spki),
         spki=base64.b64encode(key.spki).decode(),
         attributes=dict(key.attributes),
+        **_file(store.info()),
     )
     return key
+
+
+def _file(info: StoreInfo) -> dict[str, str]:
+    """The key file's digest, so that another file is noticed before one leaves the room."""
+    if info.kind == "token":
+        return {}
+    return {"sha256": sha256_hex(read_file(Path(info.name), MAX_PEM_BYTES))}
 
 
 def find_key(held: tuple[KeyInfo, ...], spki: bytes, name: str) -> KeyInfo:

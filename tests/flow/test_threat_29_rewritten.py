@@ -5,6 +5,7 @@ After a cut of power there is no newer head on paper to find that by.
 
 import base64
 import hashlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from ceremony.bundle.evidence import check_evidence
+from ceremony.bundle.media import read_directory
+from ceremony.bundle.verdicts import Outcome as Outcomes
 from ceremony.errors import CeremonyError
 from ceremony.flow.driver import Outcome, run
 from ceremony.flow.prompts import Answer, AnyPrompt, Command, Frame
@@ -138,3 +142,85 @@ def test_29_an_intent_whose_members_disagree_is_not_signed(tmp_path: Path, chang
     cut_before_signing(table)
     rewrite(table, "intent", "certificate/line-1", lambda told: {**told, **change})
     assert refusal(table) == "state.intent"
+
+
+# --- files beside the record ----------------------------------------------------------
+
+
+def meet(table: Table, at: str, then: Callable[[], None]) -> str:
+    """Somebody was at the folder when this is asked: the code of the refusal."""
+    with pytest.raises(CeremonyError) as caught:
+        sit(table, Watched(table, at, then=then))
+    assert read_lines((table.directory / "record.jsonl").read_bytes())[-1].type != "close"
+    return caught.value.code
+
+
+def test_29_another_key_file_in_the_place_of_one_does_not_leave(tmp_path: Path) -> None:
+    table = Table(tmp_path)
+
+    def swap() -> None:
+        keys = table.directory / "keys"
+        (keys / "local_ca-line-1.key").write_bytes((keys / "root-ca.key").read_bytes())
+
+    assert meet(table, "export.custody", swap) == "file.changed"
+    assert list((table.media / "custody").iterdir()) == []
+
+
+def test_29_another_certificate_goes_neither_with_a_key_nor_to_the_safe(tmp_path: Path) -> None:
+    table = Table(tmp_path)
+
+    def swap() -> None:
+        folder = table.directory / "certificates"
+        (folder / "local_ca-line-1.pem").write_bytes((folder / "tls.pem").read_bytes())
+
+    assert meet(table, "export.custody", swap) == "file.unreadable"
+    assert list((table.media / "custody").iterdir()) == []
+
+
+def test_29_a_certificate_changed_before_the_end_keeps_the_record_open(tmp_path: Path) -> None:
+    table, kept = Table(tmp_path), b""
+
+    def swap() -> None:
+        nonlocal kept
+        folder = table.directory / "certificates"
+        kept = (folder / "est-tls.pem").read_bytes()
+        (folder / "est-tls.pem").write_bytes((folder / "tls.pem").read_bytes())
+
+    officers = Watched(table, "close.path", then=swap)
+    asked = officers.ask
+
+    def ask(prompt: AnyPrompt, frame: Frame) -> Answer | Command:
+        if prompt.problem and "state.certificate" in prompt.problem:
+            raise Cut
+        return asked(prompt, frame)
+
+    officers.ask = ask  # type: ignore[method-assign]
+    with pytest.raises(Cut):
+        sit(table, officers)
+    assert read_lines((table.directory / "record.jsonl").read_bytes())[-1].type == "refused"
+    (table.directory / "certificates" / "est-tls.pem").write_bytes(kept)
+    assert sit(table, Watched(table)) is Outcome.CLOSED
+
+
+def test_29_what_was_put_beside_the_certificates_is_no_evidence(tmp_path: Path) -> None:
+    table = Table(tmp_path)
+
+    def plant() -> None:
+        folder = table.directory / "certificates"
+        key = (table.directory / "keys" / "root-ca.key").read_bytes()
+        for name in ("other.pem", "other.csr", "\x1b[31mred.pem"):
+            (folder / name).write_bytes(key)
+        os.mkfifo(folder / "pipe.pem")
+
+    assert sit(table, Watched(table, "close.path", then=plant)) is Outcome.CLOSED
+    (evidence,) = (table.media / "evidence").iterdir()
+    files = read_directory(evidence)
+    assert {name for name in files if name.endswith((".pem", ".csr"))} == {
+        "factory_ca.pem",
+        "tls.pem",
+        "online_ca.pem",
+        "est-tls.pem",
+        "local_ca-line-1.pem",
+    }
+    failed = [c.sentence for c in check_evidence(files) if c.outcome is Outcomes.FAILED]
+    assert failed == []
