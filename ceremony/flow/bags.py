@@ -134,7 +134,14 @@ def _left(room: Room) -> tuple[str, ...]:
         ends.insert(1, "stick HIGHER CA")
     if room.plan.kind in EXPORTS_NOTHING:
         ends.remove("stick SIGNED OUT")
-    return tuple(dict.fromkeys((*_tokens(room), *backup, *ends)))
+    return tuple(dict.fromkeys((*_tokens(room), *backup, *ends, *_out_of_bags(room))))
+
+
+def _out_of_bags(room: Room) -> tuple[str, ...]:
+    """What came in a bag that was cut today: it must go somewhere, needed or not."""
+    opened = room.find("bags", "opened")
+    rows = () if opened is None else opened.data["items"]
+    return tuple(str(row["item"]) for row in rows if row["bag"] not in {NO_BAG, STAYS})
 
 
 def _letters(bag: str) -> str:

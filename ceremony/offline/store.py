@@ -173,9 +173,12 @@ def begin(state: Path, plan_file: PlanFile, services: Services) -> Room:
 
 
 def _bags(held: Held) -> list[dict[str, str]]:
-    """What was sealed at the end of that ceremony, or stayed in its bag: item, bag, holder."""
+    """What was sealed at its end, or stayed in its bag: item, bag, holder.
+
+    A ceremony that asked for no bags, or was destroyed before its end, left them as they were.
+    """
     sealed = [line for line in held.lines if (line.type, line.key) == ("bags", "sealed")]
-    rows = sealed[-1].data["items"] if sealed else []
+    rows = sealed[-1].data["items"] if sealed else held.lines[0].data.get("bags_before") or []
     members = ("item", "bag", "holder")
     return [{name: str(row.get(name, "")) for name in members} for row in rows]
 

@@ -1,16 +1,19 @@
 """People and bags: what is asked, what is refused, and what the next ceremony compares."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
+from ceremony.bundle.request import read_request
+from ceremony.config import parse
 from ceremony.documents.report import report
 from ceremony.documents.text import render_text
 from ceremony.flow.driver import Outcome, run
 from ceremony.flow.prompts import Answer, AnyPrompt, Command, Entered, Frame, Working
 from ceremony.offline import store
 from ceremony.record.chain import Line
-from tests.flow.table import Table
+from tests.flow.table import Table, plan_text
 
 SEALED = {
     "item0": "LAP-2, Ada",
@@ -91,7 +94,7 @@ def test_bags_go_in_as_the_officers_say_and_nobody_is_forgotten(tmp_path: Path) 
         {**SEALED, "item1": "OUT-1, "},
         {**SEALED, "item1": "lap 2, Ben"},
     ]
-    clerks = Clerks(table, {"close.bags": [*wrong, SEALED]})
+    clerks = Clerks(table, {"open.bags": [OPENED], "close.bags": [*wrong, SEALED]})
     lines = hold(table, clerks)
     problems = clerks.problems("close.bags")
     assert ["number" in problem for problem in problems] == [True] * 3
@@ -106,7 +109,7 @@ def test_bags_go_in_as_the_officers_say_and_nobody_is_forgotten(tmp_path: Path) 
 
 def test_the_next_ceremony_finds_an_exchanged_bag_and_says_which(tmp_path: Path) -> None:
     table = Table(tmp_path)
-    hold(table, Clerks(table, {"close.bags": [SEALED]}))
+    hold(table, Clerks(table, {"open.bags": [OPENED], "close.bags": [SEALED]}))
     exchanged = {"item0": "LAP-9", "item1": "", "item2": "out 1", "item3": "EV-1"}
     clerks = Clerks(
         table,
@@ -129,7 +132,7 @@ def test_the_next_ceremony_finds_an_exchanged_bag_and_says_which(tmp_path: Path)
 
 def test_the_same_bags_again_are_nothing_to_tell(tmp_path: Path) -> None:
     table = Table(tmp_path)
-    hold(table, Clerks(table, {"close.bags": [SEALED]}))
+    hold(table, Clerks(table, {"open.bags": [OPENED], "close.bags": [SEALED]}))
     same = {"item0": "LAP-2", "item1": "", "item2": "OUT-1", "item3": "ev 1"}
     lines = hold(table, Clerks(table, {"open.bags": [same]}))
     assert not [line for line in lines if line.type == "exception"]
@@ -137,7 +140,7 @@ def test_the_same_bags_again_are_nothing_to_tell(tmp_path: Path) -> None:
 
 def test_what_is_not_brought_stays_on_the_list_and_is_compared_years_later(tmp_path: Path) -> None:
     table = Table(tmp_path)
-    hold(table, Clerks(table, {"close.bags": [SEALED]}))
+    hold(table, Clerks(table, {"open.bags": [OPENED], "close.bags": [SEALED]}))
     absent = {"item0": "LAP-2", "item1": "", "item2": "", "item3": ""}
     later = {"item0": "LAP-3, Ada", "item1": "OUT-2, Ben", "item2": "EV-2, Dora", "item3": "-, Ada"}
     lines = hold(table, Clerks(table, {"open.bags": [absent], "close.bags": [later]}))
@@ -162,7 +165,7 @@ def test_what_is_not_brought_stays_on_the_list_and_is_compared_years_later(tmp_p
 
 def test_what_is_needed_today_and_comes_without_its_bag_is_an_exception(tmp_path: Path) -> None:
     table = Table(tmp_path)
-    hold(table, Clerks(table, {"close.bags": [SEALED]}))
+    hold(table, Clerks(table, {"open.bags": [OPENED], "close.bags": [SEALED]}))
     bare = {f"item{n}": "" for n in range(4)}
     why = {"open.bags.differ": [{"why": "the bag was cut at the door", "by": "Ada"}]}
     lines = hold(table, Clerks(table, {"open.bags": [bare], **why}))
@@ -174,3 +177,29 @@ def test_a_plan_may_do_without_bags(tmp_path: Path) -> None:
     table = Table(tmp_path, extra="[rules]\nbags = false\n")
     lines = hold(table, Clerks(table, {}))
     assert not [line for line in lines if line.type == "bags"]
+
+
+def test_what_was_taken_out_of_a_bag_and_not_needed_goes_into_one_again(tmp_path: Path) -> None:
+    table = Table(tmp_path)
+    hold(table, Clerks(table, {"open.bags": [OPENED], "close.bags": [SEALED]}))
+    brought = {"item0": "LAP-2", "item1": "IN-1", "item2": "OUT-1", "item3": "EV-1"}
+    sealed = {**SEALED, "item4": "IN-2, Ben"}
+    lines = hold(table, Clerks(table, {"open.bags": [brought], "close.bags": [sealed]}))
+    rows = only(lines, "bags", "sealed").data["items"]
+    assert {"item": "stick CSR IN", "bag": "IN-2", "holder": "Ben"} in rows
+
+
+def test_a_ceremony_without_bags_does_not_make_the_next_one_forget_them(tmp_path: Path) -> None:
+    table = Table(tmp_path)
+    hold(table, Clerks(table, {"open.bags": [OPENED], "close.bags": [SEALED]}))
+    with_bags = table.plan_file
+    without = parse(plan_text(table.media, extra="[rules]\nbags = false\n").encode())
+    table.plan_file = without
+    shutil.rmtree(table.request)
+    request = read_request(table.write_request()).fingerprint
+    table.papers.words.update({"plan.words": without.fingerprint, "request.words": request})
+    assert not [line for line in hold(table, Clerks(table, {})) if line.type == "bags"]
+    room = store.begin(table.media / "state", with_bags, table.services)
+    with room.record:
+        before = {row["item"]: row["bag"] for row in room.record.lines[0].data["bags_before"]}
+    assert before["laptop"] == "LAP-2"
