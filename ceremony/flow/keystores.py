@@ -8,7 +8,7 @@ from ceremony.config import Curve
 from ceremony.core.ports import KeyInfo, KeyStore, PinState, StoreInfo
 from ceremony.core.secret import Secret
 from ceremony.core.text import show
-from ceremony.errors import KeyStoreError, StoppedError
+from ceremony.errors import KeyStoreError
 from ceremony.flow.adoption import (
     adopt,
     inventory,
@@ -16,27 +16,21 @@ from ceremony.flow.adoption import (
     require_same_token,
     spki_of,
 )
-from ceremony.flow.asking import Flow, acknowledge, choose
-from ceremony.flow.officers import SEATS
+from ceremony.flow.asking import Flow, acknowledge
 from ceremony.flow.passphrases import normal
-from ceremony.flow.pins import weigh_pin
+from ceremony.flow.pins import WRONG, agree_to_try, weigh_pin
 from ceremony.flow.prompts import (
     Acknowledge,
-    Choose,
     EnterSecret,
     Facts,
-    Option,
     Step,
     Text,
-    Tone,
     Working,
 )
 from ceremony.flow.remains import refuse_taken
 from ceremony.flow.room import Room
 from ceremony.flow.split import secret_of
 from ceremony.record.chain import sha256_hex
-
-_OWN_TRIES = 2
 
 
 def store_facts(info: StoreInfo) -> Facts:
@@ -62,7 +56,6 @@ def log_in(room: Room, step: Step, store: KeyStore, whose: str) -> Flow[None]:
         StoppedError: `token.pin_tries`: an officer does not want another try.
     """
     require_same_token(room, store, whose)
-    wrong = 0
     problem = None
     while True:
         info = store.info()
@@ -72,8 +65,7 @@ def log_in(room: Room, step: Step, store: KeyStore, whose: str) -> Flow[None]:
                 "the token's PIN is locked",
                 hint="Unlock it with its SO PIN or PUK by the vendor's procedure, then resume.",
             )
-        if wrong >= _OWN_TRIES:
-            yield from _agree(room, step, store)
+        yield from agree_to_try(room, step, info.pin_state)
         secret = None
         if info.pin_pad:
             yield from acknowledge(_pin_pad(step, info, whose))
@@ -85,10 +77,9 @@ def log_in(room: Room, step: Step, store: KeyStore, whose: str) -> Flow[None]:
         try:
             _open(store, info, secret)
         except KeyStoreError as exc:
-            if exc.code not in {"token.pin_wrong", "file.passphrase_wrong"}:
+            if exc.code not in WRONG:
                 raise
             room.refused(step, exc)
-            wrong += 1
             problem = f"{exc.message}. {exc.hint}"
         else:
             if secret is not None:
@@ -135,34 +126,6 @@ def _pin_pad(step: Step, info: StoreInfo, whose: str) -> Acknowledge:
 
 def _name(info: StoreInfo, whose: str) -> str:
     return f"token {show(info.name)}" if info.kind == "token" else f"the {whose} key file"
-
-
-def _agree(room: Room, step: Step, store: KeyStore) -> Flow[None]:
-    state = store.info().pin_state
-    for seat in SEATS:
-        answer = yield from choose(
-            Choose(
-                key=f"pin.again.{seat}",
-                step=step,
-                title="Another try?",
-                body=(
-                    Text(text="Two wrong tries. Some tokens lock for good.", tone=Tone.DANGER),
-                    Facts(rows=(("The token says", state.value),)),
-                ),
-                officer=room.officer(seat),
-                options=(
-                    Option(value="stop", label="Stop here", detail="resume when the PIN is known"),
-                    Option(value="again", label="Try once more"),
-                ),
-            )
-        )
-        if answer == "stop":
-            raise StoppedError(
-                "token.pin_tries",
-                f"{room.officer(seat)} stopped after wrong PINs",
-                hint="Find the right PIN, then resume: nothing is lost.",
-            )
-    room.append(step, "agreed", "pin", by=list(room.officers), pin_state=state.value)
 
 
 def note_store(room: Room, step: Step, store: KeyStore, role: str) -> None:

@@ -6,6 +6,7 @@ from ceremony.core.text import show
 from ceremony.errors import KeyStoreError, StoppedError
 from ceremony.flow.asking import Flow, acknowledge, choose, enter_secret
 from ceremony.flow.officers import SEATS
+from ceremony.flow.pins import agree_to_try
 from ceremony.flow.prompts import (
     Acknowledge,
     Choose,
@@ -68,6 +69,7 @@ def _initialise(room: Room, token: Token, blank: StoreInfo) -> Flow[None]:
         by=list(room.officers),
     )
     while True:
+        yield from agree_to_try(room, Step.ROOT, blank.pin_state)
         so_pin = yield from secret_of(room, _so_pin(problem))
         pin = yield from new_pin(room, Step.ROOT, "the token's user")
         yield Working(step=Step.ROOT, title="Initialising the token")
@@ -148,6 +150,7 @@ def _so_pin(problem: str | None) -> EnterSecret:
 def _change_pin(room: Room, token: Token, info: StoreInfo) -> Flow[None]:
     problem = None
     while True:
+        yield from agree_to_try(room, Step.ROOT, info.pin_state)
         old = yield from enter_secret(
             EnterSecret(
                 key="root.old_pin",
@@ -176,4 +179,6 @@ def _change_pin(room: Room, token: Token, info: StoreInfo) -> Flow[None]:
                 raise
             room.refused(Step.ROOT, exc)
             problem = f"{exc.message}. {exc.hint}"
+            with room.services.token_store(token) as store:
+                info = store.info()
     room.append(Step.ROOT, "new-pin", "root", serial=show(info.name), by=list(room.officers))

@@ -1,5 +1,6 @@
 """A blank token is initialised after both agreed; PINs in two parts; a default PIN is replaced."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from ceremony import config
 from ceremony.config import Token
 from ceremony.core.ports import KeyStore, StoreInfo
 from ceremony.core.secret import Secret
-from ceremony.errors import CeremonyError, StoppedError
+from ceremony.errors import CeremonyError, KeyStoreError, StoppedError
 from ceremony.flow.driver import Outcome, run
 from ceremony.flow.prompts import (
     Answer,
@@ -26,6 +27,7 @@ from ceremony.flow.token_setup import ready_token
 from ceremony.keys.initialisation import blank_token, initialise_token
 from ceremony.keys.token import list_tokens, open_token
 from ceremony.practice.softhsm import create_token
+from tests.flow.memory import MemoryStore, MemoryToken, memory_table
 from tests.flow.table import Table, plan_text
 from tests.flow.test_backup import drive
 
@@ -194,8 +196,6 @@ def test_27_a_pin_that_must_be_changed_is_replaced_before_a_key_is_made(
             self._store.close()
 
         def info(self) -> StoreInfo:
-            from dataclasses import replace
-
             return replace(self._store.info(), pin_to_be_changed=True)
 
     real = table.services.token_store
@@ -217,6 +217,34 @@ def test_27_a_pin_that_must_be_changed_is_replaced_before_a_key_is_made(
     named = msgspec.structs.replace(token, label=None)
     with open_token(named, timeout_s=20, generate_timeout_s=20) as store:
         store.login(Secret("975310"))
+
+
+def test_22_wrong_pins_at_the_change_of_a_pin_are_counted_too(tmp_path: Path) -> None:
+    table, _ = memory_table(tmp_path)
+
+    class Expired(MemoryStore):
+        def info(self) -> StoreInfo:
+            return replace(super().info(), pin_to_be_changed=True)
+
+    def change_pin(asked: Token, old: Secret, new: Secret) -> None:
+        raise KeyStoreError("token.pin_wrong", "the PIN is wrong", hint="Type it again.")
+
+    token = MemoryToken()
+    table.services.token_store = lambda _: Expired(token)  # type: ignore[method-assign]
+    table.services.change_pin = change_pin  # type: ignore[method-assign]
+    room = table.sit_down()
+
+    class Guess(Answers):
+        def ask(self, prompt: AnyPrompt, frame: Frame) -> Answer | Command:
+            assert len(room.record.all("refused")) <= 2, "nobody else was asked"
+            if prompt.key == "pin.again.A":
+                return Chosen(value="stop")
+            return super().ask(prompt, frame)
+
+    guess = Guess(table, {"root.old_pin": "1234", "root.new_pin": "975310"})
+    with room.record, pytest.raises(StoppedError) as caught:
+        drive(ready_token(room), guess, room)
+    assert caught.value.code == "token.pin_tries"
 
 
 def split_table(media: Path) -> Table:

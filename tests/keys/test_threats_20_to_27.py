@@ -322,6 +322,40 @@ def test_22_one_officer_who_says_stop_is_enough(memory: tuple[Table, MemoryToken
     assert token.keys == []
 
 
+@pytest.mark.parametrize("way", [Command.BACK, Command.QUIT])
+def test_22_who_goes_back_or_leaves_begins_no_new_count_of_wrong_pins(
+    memory: tuple[Table, MemoryToken], way: Command
+) -> None:
+    table, _ = memory
+    typed = 0
+
+    class Alone(Patient):
+        """One who types a wrong PIN and leaves the question, again and again."""
+
+        def ask(self, prompt: AnyPrompt, frame: Frame) -> Answer | Command:
+            nonlocal typed
+            if prompt.key.startswith("pin.again"):
+                raise KeyboardInterrupt
+            if prompt.key == "root.pin":
+                assert typed < 3, "nobody else was asked"
+                if prompt.problem:
+                    return way
+                typed += 1
+                return SecretEntered(secret=Secret("77777771"))
+            return super().ask(prompt, frame)
+
+    def try_on() -> None:
+        while True:
+            room = table.sit_down()
+            with room.record:
+                assert run(room, Alone(table)) is Outcome.QUIT
+
+    with pytest.raises(KeyboardInterrupt):
+        try_on()
+    assert typed == 2
+    assert [line.key for line in lines(table)].count("token.pin_wrong") == 2
+
+
 def test_22_a_locked_pin_is_said_before_one_is_typed(
     spoiled: Callable[[str], Token], tmp_path: Path
 ) -> None:
