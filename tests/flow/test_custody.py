@@ -15,6 +15,7 @@ from ceremony.offline import store
 from ceremony.record.chain import Line
 from tests.flow.table import Table, plan_text
 
+OPENED = {"item0": "LAP-1", "item1": ""}
 SEALED = {
     "item0": "LAP-2, Ada",
     "item1": "OUT-1, Ben",
