@@ -67,7 +67,7 @@ def fetch(
         The bundle's directory.
 
     Raises:
-        VerificationError: `fetch.root_set`, `fetch.no_root`, `fetch.user_unknown`, `fetch.answer`,
+        VerificationError: `fetch.clock`, `fetch.root_set`, `fetch.no_root`, `fetch.user_unknown`, `fetch.answer`,
             `practice.*`, or a CSR that policy refuses.
         StoppedError: `fetch.not_confirmed`.
         NetworkError: `api.*`, `fetch.unknown`.
@@ -78,6 +78,7 @@ def fetch(
     at = (clock or SystemClock()).now()
     _require_folder(to)
     folder = StateFolder(state)
+    _require_clock(plan, at, folder)
     api = Api(plan.online, plan.factory, login, rehearsal=plan.rehearsal, bounds=bounds)
     with screen.busy("asking the Factory what it has"):
         me, users, pki = api.user(), api.users(), api.pki()
@@ -117,6 +118,18 @@ def _require_folder(to: Path) -> None:
             f"{show(str(to))} is not a folder that can be written to",
             hint="Plug in the stick and name its folder with --to.",
         )
+
+
+def _require_clock(plan: Plan, at: datetime, folder: StateFolder) -> None:
+    """What is fetched later bears a later time: `upload` knows stale CSRs by it."""
+    for last in folder.requests(plan.factory)[-1:]:
+        if last.fetched_at > format_time(at):
+            raise VerificationError(
+                "fetch.clock",
+                f"this machine's clock says {format_time(at)}, and a request was fetched here at "
+                f"{last.fetched_at}: the clock is behind, or it was ahead then",
+                hint="Set the clock (UTC). If it was ahead then, take another folder with --state.",
+            )
 
 
 def _check_users(plan: Plan, me: User, users: tuple[User, ...], out: Out) -> None:

@@ -286,7 +286,7 @@ def _look_again(job: _Job, wanted: Wanted, trouble: CeremonyError | None) -> tup
     try:
         with job.screen.busy("asking the Factory what it has now"):
             return compare(wanted, job.api.pki())
-    except NetworkError as exc:
+    except CeremonyError as exc:
         before = f"{trouble.message}; then " if trouble else ""
         raise NetworkError(
             "upload.unknown",

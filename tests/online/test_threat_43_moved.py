@@ -1,6 +1,7 @@
 """Threat 43: a root is set once, and what others changed since fetch stops the upload."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -54,6 +55,17 @@ def test_43_certificates_over_stale_csrs_are_not_sent(machine: Any) -> None:
         machine.upload(bundle)
     assert caught.value.code == "upload.stale"
     assert machine.factory.store.certs is None
+
+
+def test_30_a_clock_that_went_back_gets_no_csrs_that_look_older(machine: Any) -> None:
+    """Else `upload` takes the stale ones for the last: it knows them by their time."""
+    bundle = machine.answer()
+    machine.clock.at -= timedelta(hours=1)
+    with pytest.raises(CeremonyError) as caught:
+        machine.fetch()
+    assert caught.value.code == "fetch.clock"
+    machine.clock.at += timedelta(hours=2)
+    assert machine.upload(bundle).document.result == "uploaded"
 
 
 @pytest.fixture
