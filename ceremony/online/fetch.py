@@ -67,8 +67,8 @@ def fetch(
         The bundle's directory.
 
     Raises:
-        VerificationError: `fetch.clock`, `fetch.root_set`, `fetch.no_root`, `fetch.user_unknown`, `fetch.answer`,
-            `practice.*`, or a CSR that policy refuses.
+        VerificationError: `fetch.clock`, `fetch.root_set`, `fetch.no_root`,
+            `fetch.user_unknown`, `fetch.answer`, `practice.*`, or a CSR that policy refuses.
         StoppedError: `fetch.not_confirmed`.
         NetworkError: `api.*`, `fetch.unknown`.
         MediaError: `fetch.folder`, `state.*`, `media.*`.

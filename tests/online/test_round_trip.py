@@ -109,7 +109,7 @@ def test_a_dry_run_changes_nothing_and_leaves_no_receipt(machine: Any) -> None:
     assert machine.factory.store.certs is None
     machine.upload(bundle)
     before = machine.writes()
-    assert machine.upload(bundle, dry_run=True).already_there
+    assert machine.upload(bundle, dry_run=True).document.result == "already there"
     assert machine.writes() == before
 
 
