@@ -14,7 +14,8 @@ _PRINTABLE = range(0x20, 0x7F)
 LETTERS = frozenset(
     char for char in map(chr, range(0xC0, 0x100)) if unicodedata.category(char) in {"Lu", "Ll"}
 )
-_PLAIN = str.maketrans({"\u00f8": "o", "\u00e6": "ae", "\u00f0": "d", "\u00fe": "th"})
+_PLAIN = LETTERS.union(map(chr, _PRINTABLE))
+_BASE = str.maketrans({"\u00f8": "o", "\u00e6": "ae", "\u00f0": "d", "\u00fe": "th"})
 
 
 def show(text: str | bytes, limit: int = 200) -> str:
@@ -43,7 +44,7 @@ def show_typed(text: str, limit: int = 200) -> str:
 
 def is_plain(text: str) -> bool:
     """Whether it holds nothing but printable ASCII and `LETTERS`."""
-    return all(ord(char) in _PRINTABLE or char in LETTERS for char in text)
+    return _PLAIN.issuperset(text)
 
 
 def written(text: str, what: str) -> str:
@@ -74,7 +75,7 @@ def alike(text: str) -> str:
 
     Without case, accents, space and punctuation (Unicode NFKD, casefold).
     """
-    apart = unicodedata.normalize("NFKD", text.casefold().translate(_PLAIN))
+    apart = unicodedata.normalize("NFKD", text.casefold().translate(_BASE))
     return "".join(char for char in apart if char.isalnum())
 
 

@@ -4,9 +4,10 @@ Lengths are millimetres, sizes of type are points. Core fonts only: nothing is e
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
+from functools import cache
 
 from ceremony.documents.model import Document, printable
 
@@ -50,6 +51,23 @@ class Cell:
     type: Type = Type()
 
 
+class _Widths(dict[str, float]):
+    """How wide each character of a face is at one point: its font is asked once."""
+
+    def __init__(self, face: Face) -> None:
+        from fpdf import FPDF
+
+        self._pdf = FPDF(unit="mm")
+        self._pdf.set_font(*face.value, _UNITS)
+
+    def __missing__(self, char: str) -> float:
+        self[char] = width = float(self._pdf.get_string_width(char)) / _UNITS
+        return width
+
+
+_widths = cache(_Widths)
+
+
 class Canvas:
     """Pages of one document.
 
@@ -62,7 +80,6 @@ class Canvas:
 
         self._document = document
         self._pages = pages
-        self._widths: dict[Face, dict[str, float]] = {}
         self._pdf = FPDF(format="A4", unit="mm")
         self._pdf.set_auto_page_break(False)
         # What is packed depends on the packer: other machines must make the same bytes.
@@ -78,10 +95,6 @@ class Canvas:
     def page(self) -> int:
         """The number of the page that is being drawn, 1 for the first."""
         return int(self._pdf.page_no())
-
-    def scratch(self) -> "Canvas":
-        """An empty page like these, to measure on."""
-        return Canvas(replace(self._document, marks=(), footer=""), 0)
 
     def finish(self) -> bytes:
         """The PDF file."""
@@ -129,20 +142,11 @@ class Canvas:
 
     def width(self, text: str, type_: Type) -> float:
         """How wide a line is."""
-        widths = self._widths.setdefault(type_.face, {})
-        shown = printable(text)
-        for char in set(shown).difference(widths):
-            self._set(Type(face=type_.face, size=_UNITS))
-            widths[char] = float(self._pdf.get_string_width(char)) / _UNITS
-        return sum(map(widths.__getitem__, shown)) * type_.size
-
-    def _set(self, type_: Type) -> None:
-        family, style = type_.face.value
-        self._pdf.set_font(family, style, type_.size)
+        return sum(map(_widths(type_.face).__getitem__, printable(text))) * type_.size
 
     def text(self, x: float, baseline: float, text: str, type_: Type) -> None:
         """One line of text."""
-        self._set(type_)
+        self._pdf.set_font(*type_.face.value, type_.size)
         if text:
             self._pdf.text(x, baseline, printable(text))
 

@@ -1,6 +1,7 @@
 """Documents as PDF: A4, core fonts, black on white; the same document gives the same bytes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import singledispatch
 
 from ceremony.bundle.qr import dark_runs, qr_matrix
@@ -28,11 +29,12 @@ _NAME_LINES = 8
 
 def render_pdf(document: Document) -> bytes:
     """The document as PDF; pages are counted first, so that each says "page n of m"."""
-    counted = _draw(document, 0)
-    return _draw(document, counted.page).finish()
+    parts = _parts(document)
+    counted = _draw(document, parts, 0)
+    return _draw(document, parts, counted.page).finish()
 
 
-def _draw(document: Document, pages: int) -> Canvas:
+def _draw(document: Document, parts: Mapping[int, float], pages: int) -> Canvas:
     canvas = Canvas(document, pages)
     canvas.y += 2
     for line in canvas.wrap(document.title, ROOM, Type(face=Face.BOLD, size=21)):
@@ -45,20 +47,29 @@ def _draw(document: Document, pages: int) -> Canvas:
     for at, block in enumerate(document.blocks):
         if isinstance(block, model.Heading):
             canvas.need(_HEADING + _least(document.blocks[at + 1 :], canvas))
-            canvas.need(_whole(block, document.blocks[at + 1 :], canvas))
+            canvas.need(parts[at])
         _block(block, canvas)
     return canvas
 
 
-def _whole(heading: model.Heading, after: Sequence[Block], canvas: Canvas) -> float:
-    """Height of a part that is kept on one page; 0 where it is too long for that."""
+def _parts(document: Document) -> dict[int, float]:
+    """By the place of its heading, the height of each part that is kept on one page."""
+    blank = replace(document, marks=(), footer="")
+    return {
+        at: _whole(block, document.blocks[at + 1 :], Canvas(blank, 0))
+        for at, block in enumerate(document.blocks)
+        if isinstance(block, model.Heading)
+    }
+
+
+def _whole(heading: model.Heading, after: Sequence[Block], scratch: Canvas) -> float:
+    """Height of a part, drawn on an empty page; 0 where it is too long to be kept on one."""
     part: list[Block] = [heading]
     for block in after:
         ends = isinstance(block, model.Heading) and block.level <= heading.level
         if ends or isinstance(block, model.PageBreak):
             break
         part.append(block)
-    scratch = canvas.scratch()
     for block in part:
         _block(block, scratch)
         if scratch.page > 1 or scratch.y - TOP > _KEPT_WHOLE:
