@@ -1,6 +1,7 @@
 """The state folder: one sub-folder a ceremony, found, begun, resumed."""
 
 import os
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -16,8 +17,9 @@ from ceremony.flow.closing import FINISHED
 from ceremony.flow.program import current_step
 from ceremony.flow.prompts import CheckRow, CheckStatus
 from ceremony.flow.room import Room, Services
+from ceremony.kinds import Kind
 from ceremony.offline.environment import check_folder
-from ceremony.record.chain import SCHEMA, Line, read_lines, whole_lines
+from ceremony.record.chain import MAX_RECORD_BYTES, SCHEMA, Line, read_lines, whole_lines
 from ceremony.record.journal import LOCK, PARTIAL, Record, lock_directory
 from ceremony.record.journal import NAME as RECORD
 from ceremony.record.years import Link, years
@@ -27,6 +29,7 @@ MODULES = "modules-lock"
 _ANSWER = ("intent", "certificate/root")
 _LOOK_S = 0.05
 _UNBEGUN = frozenset({PLAN, f".{PLAN}.partial", LOCK, PARTIAL})
+_ID = re.compile(rf"({'|'.join(Kind)})-[0-9]{{8}}-[0-9a-f]{{4}}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +66,8 @@ def ceremonies(state: Path) -> tuple[Held, ...]:
         if not record.is_file():
             continue
         try:
-            lines = read_lines(whole_lines(record.read_bytes()))
+            with record.open("rb") as file:
+                lines = read_lines(whole_lines(file.read(MAX_RECORD_BYTES + 1)))
             problem = ""
         except CeremonyError as exc:
             lines, problem = (), str(exc)
@@ -96,7 +100,8 @@ def occupied(
     try:
         with _modules_idle(state, patience_s, waiting) as modules:
             for directory in sorted(state.iterdir()):
-                if directory.is_dir() and not directory.is_symlink():
+                # Whoever names any folder as the state folder keeps their own plans in it.
+                if _ID.fullmatch(directory.name) and not directory.is_symlink():
                     with suppress(OSError):  # such a folder does no harm
                         _clear_unbegun(directory)
             yield modules
@@ -147,7 +152,7 @@ def begin(state: Path, plan_file: PlanFile, services: Services) -> Room:
     plan = plan_file.plan
     suffix = services.randbytes(2).hex()
     ceremony_id = f"{plan.kind.value}-{services.clock.now():%Y%m%d}-{suffix}"
-    held = [h for h in ceremonies(state) if h.finished and _factory(h) == plan.factory]
+    held = [h for h in ceremonies(state) if h.finished and h.lines and _factory(h) == plan.factory]
     before = sorted(held, key=lambda h: h.lines[-1].at)  # in the order in which they ended
     directory = state / ceremony_id
     make_folder(state, ceremony_id)
@@ -239,7 +244,16 @@ def history_row(state: Path) -> CheckRow:
     """Whether each ceremony of the folder names the record of one that is here, for preflight."""
     held = ceremonies(state) if state.is_dir() else ()
     found = years({one.directory.name: one.lines for one in held})
+    unread = [one for one in held if one.problem]
     broken = [name for name, year in found.items() if year.link is Link.BROKEN]
+    if unread:
+        return CheckRow(
+            status=CheckStatus.WARN,
+            code="history.unreadable",
+            sentence=f"the record of {show(unread[0].directory.name)} cannot be read: "
+            f"{unread[0].problem}",
+            hint="Compare it with its evidence. A new ceremony does not name it as the one before.",
+        )
     if not broken:
         told = "no ceremony was held in this state folder before"
         if held:
