@@ -13,6 +13,7 @@ from ceremony.flow.prompts import Block, EnterText, Facts, Field, Step, Text, To
 from ceremony.flow.room import Room
 from ceremony.kinds import Slot, facts_of
 from ceremony.x509.csr import Csr, check_keys
+from ceremony.x509.higher_ca import require_issuer
 
 _TRIES = 3
 _CHANGED = "csr.san_changed"
@@ -22,7 +23,8 @@ def check_root_state(room: Room, bundle: RequestBundle) -> None:
     """A first ceremony needs a Factory without a root, every later one the root it has.
 
     Raises:
-        VerificationError: `request.root_exists`, `request.no_root`, `request.bundle_needed`.
+        VerificationError: `request.root_exists`, `request.no_root`, `request.bundle_needed`,
+            `request.root_issuer`.
     """
     if facts_of(room.plan.kind).makes_root:
         if bundle.document is not None and bundle.document.current is not None:
@@ -44,6 +46,7 @@ def check_root_state(room: Room, bundle: RequestBundle) -> None:
             "the Factory had no root of trust when this was fetched",
             hint="Hold the first ceremony (kind create) before any other.",
         )
+    require_issuer(bundle.current_root, room.plan.root.issuer)
 
 
 def check_new_keys(bundle: RequestBundle) -> tuple[Finding, ...]:

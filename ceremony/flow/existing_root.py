@@ -46,7 +46,6 @@ def use_root(room: Room, intake: Intake) -> Flow[Certificate]:
 
     Raises:
         VerificationError: `root.key_unsupported`: no key of ours can be meant.
-            `request.root_issuer`: the plan means another root.
         KeyStoreError: `token.key_missing`, `token.label_differs`, ...
     """
     root = intake.bundle.current_root
@@ -59,12 +58,6 @@ def use_root(room: Room, intake: Intake) -> Flow[Certificate]:
             "root.key_unsupported",
             f"the Factory's root has the key {root.key}",
             hint="Use a root with a P-256 or P-384 key; others cannot sign here.",
-        )
-    if room.plan.root.issuer == "external" and root.self_signed:
-        raise VerificationError(
-            "request.root_issuer",
-            "the plan says that a higher CA signed the root, and the Factory's signed itself",
-            hint="Correct root.issuer in the plan, and have it approved.",
         )
     check_network(room, Step.ROOT)
     if room.plan.root.key_store == "file":

@@ -35,6 +35,7 @@ from ceremony.online.state import Reserved, StateFolder
 from ceremony.online.transport import Bounds
 from ceremony.x509.certificate import Certificate
 from ceremony.x509.csr import Csr, check_csr, check_keys, read_csr, rules_of
+from ceremony.x509.higher_ca import require_issuer
 from ceremony.x509.pem import CERTIFICATE, CERTIFICATE_REQUEST, write_pem
 
 Confirm = Callable[[str], str | None]
@@ -67,8 +68,8 @@ def fetch(
         The bundle's directory.
 
     Raises:
-        VerificationError: `fetch.clock`, `fetch.root_set`, `fetch.no_root`,
-            `fetch.user_unknown`, `fetch.answer`, `practice.*`, or a CSR that policy refuses.
+        VerificationError: `fetch.clock`, `fetch.root_set`, `fetch.no_root`, `fetch.user_unknown`,
+            `fetch.answer`, `request.root_issuer`, `practice.*`, or a CSR that policy refuses.
         StoppedError: `fetch.not_confirmed`.
         NetworkError: `api.*`, `fetch.unknown`.
         MediaError: `fetch.folder`, `state.*`, `media.*`.
@@ -167,6 +168,8 @@ def _require_root_state(plan: Plan, pki: Pki) -> None:
             f"SHA-256 {pki.root.fingerprint.hex}",
             hint="Choose a later kind of ceremony: a root is set once. Nothing was changed.",
         )
+    if pki.root is not None:
+        require_issuer(pki.root, plan.root.issuer)
 
 
 def _tell_current(pki: Pki, out: Out) -> None:

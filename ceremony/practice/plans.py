@@ -31,6 +31,7 @@ def substitute(
     backup: Token | None = None,
     number: int = 1,
     acts_on: Mapping[str, Any] | None = None,
+    issuer: str = "",
 ) -> Substituted:
     """The plan for a rehearsal in `directory`.
 
@@ -43,6 +44,7 @@ def substitute(
         backup: the practice token that a vendor's backup is proven on.
         number: of the run; makes names that are made up, and the plan itself, its own.
         acts_on: table of the plan that names what it acts on, where the kind has one.
+        issuer: `root.issuer` of the practice Factory's root, where it has one.
     """
     factory = rehearsal_name(plan.factory)
     told = [
@@ -52,6 +54,8 @@ def substitute(
     ]
     if backup is not None and plan.root.backup.method != "none":
         told.append(f"backup of the root key: -> a clone, practice token {backup.serial}")
+    if issuer not in {"", plan.root.issuer}:
+        told.append(f"root.issuer: {plan.root.issuer} -> {issuer}, as that root's is")
     document = _builtins(plan)
     if kind is not plan.kind:
         told.append(f"kind: {plan.kind.value} -> {kind.value}")
@@ -68,7 +72,7 @@ def substitute(
         "kind": kind.value,
         "rehearsal": True,
         "online": {"api": api},
-        "root": _root(plan, token, backup),
+        "root": _root(plan, token, backup, issuer),
         "local_ca": local,
         "media": {
             "csr_in": str(directory / "usb-in"),
@@ -104,8 +108,10 @@ def rehearsal_name(factory: str) -> str:
     return f"{REHEARSAL_PREFIX}{factory.removeprefix(REHEARSAL_PREFIX)}"[:_LONGEST].rstrip("-")
 
 
-def _root(plan: Plan, token: Token | None, backup: Token | None) -> dict[str, Any]:
+def _root(plan: Plan, token: Token | None, backup: Token | None, issuer: str) -> dict[str, Any]:
     root = _builtins(plan.root)
+    if issuer not in {"", plan.root.issuer}:
+        root |= {"issuer": issuer, "profile": "strict"}  # the profile is the higher CA's matter
     root.pop("token", None)
     method = plan.root.backup.method
     if token is None:

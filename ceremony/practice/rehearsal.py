@@ -200,6 +200,7 @@ class Rehearsal:
         pin_file = self._directory / "paper" / "token-pin.txt"
         if run.plan.exists():
             return config.load(run.plan), Secret(pin_file.read_text().strip())
+        issuer = own.root.issuer
         if run.number == 1:
             pin = Secret("".join(str(secrets.randbelow(10)) for _ in range(8)))
             write_private(pin_file, f"{pin.reveal()}\n".encode())
@@ -208,11 +209,11 @@ class Rehearsal:
         else:
             pin = Secret(pin_file.read_text().strip())
             root = config.load(Run(directory=self._directory, number=1).plan).plan.root
-            token, backup = root.token, root.backup.token
+            token, backup, issuer = root.token, root.backup.token, root.issuer
         papers = Papers(words={}, pin=pin, phrases=_PHRASES)
         acts_on = self._acts_on(kind, factory, papers)
         substituted = substitute(
-            own, self._directory, factory.url, kind, token, backup, run.number, acts_on
+            own, self._directory, factory.url, kind, token, backup, run.number, acts_on, issuer
         )
         for line in substituted.told:
             say(f"  replaced  {line}")

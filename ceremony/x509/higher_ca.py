@@ -53,6 +53,26 @@ def check_answer(
     return (*own, *found)
 
 
+def require_issuer(root: Certificate, issuer: str) -> None:
+    """The Factory's root is signed by whom the reviewed plan says.
+
+    Args:
+        root: that the Factory has.
+        issuer: `root.issuer` of the plan: `self`, or `external`.
+
+    Raises:
+        VerificationError: `request.root_issuer`.
+    """
+    if root.self_signed is (issuer == "self"):
+        return
+    is_ = "signed itself" if root.self_signed else f"is signed by a higher CA, {root.issuer}"
+    raise VerificationError(
+        "request.root_issuer",
+        f"root.issuer is {issuer!r} in the plan, and the Factory's root {is_}",
+        hint="Correct root.issuer in the plan, and have it approved.",
+    )
+
+
 def _check_identity(answer: Certificate, csr: Csr) -> Iterator[_Row]:
     if answer.spki != csr.spki:
         yield (

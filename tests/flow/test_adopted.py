@@ -1,5 +1,6 @@
 """A PKI that fioctl made: adopted, and one of its CAs with a 160-bit serial revoked."""
 
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -35,6 +36,7 @@ from ceremony.x509.certificate import read_certificate, tbs_of
 from ceremony.x509.issuing import assemble
 from ceremony.x509.pem import write_pem
 from tests.flow.table import PHRASES, TableServices
+from tests.higher import Higher
 
 FACTORY = "acme"
 SERIAL = (1 << 159) + 0xC0FFEE
@@ -326,4 +328,24 @@ def test_a_ca_that_the_factory_does_not_have_is_not_revoked(tmp_path: Path) -> N
     desk.papers.words["plan.words"] = desk.plan_file.fingerprint
     desk.papers.words["request.words"] = read_request(desk.request).fingerprint
     with pytest.raises(VerificationError, match=r"device_ca\.unknown"):
+        desk.hold()
+
+
+@pytest.mark.parametrize("planned", ["self", "external"])
+def test_a_root_that_another_than_the_planned_one_signed_stops_the_import(
+    tmp_path: Path, planned: str
+) -> None:
+    desk = Desk(tmp_path, recipe=False)
+    if planned == "self":
+        csr = x509.CertificateSigningRequestBuilder().subject_name(name("Factory-CA"))
+        asked = csr.sign(desk.old.key, hashes.SHA256()).public_bytes(Encoding.PEM)
+        constraint = (x509.BasicConstraints(True, None), True)
+        signed = Higher(BEGIN).sign(asked, more=[constraint])
+        desk.old.root = read_certificate(signed, "root")
+    text = desk.plan_file.raw.replace(b"[root]", f'[root]\nissuer = "{planned}"'.encode())
+    desk.plan_file = parse(text)
+    shutil.rmtree(desk.request)
+    desk.request = desk._request()
+    desk.papers.words["plan.words"] = desk.plan_file.fingerprint
+    with pytest.raises(AssertionError, match=r"import\.path was refused: .*request\.root_issuer"):
         desk.hold()

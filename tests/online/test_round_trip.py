@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from ceremony.bundle.request import read_request
+from ceremony.config import parse
 from ceremony.errors import CeremonyError
 
 
@@ -77,6 +78,22 @@ def test_an_unknown_user_id_stops_before_the_post(machine: Any, make_plan: Any) 
         machine.fetch(plan_file=make_plan(machine.factory.url, owner="nobody"))
     assert caught.value.code == "fetch.user_unknown"
     assert machine.factory.store.state["posted"] == {}
+
+
+def test_a_plan_that_means_another_root_stops_before_the_post(machine: Any) -> None:
+    machine.upload(machine.answer())
+    before = machine.writes()
+    text = machine.plan_file.raw.decode().split("[[local_ca]]")[0]
+    for old, new in (
+        ('kind = "create"', 'kind = "rotate-tls"'),
+        ('"tls", "online-ca", "est-tls"', '"tls"'),
+        ("[root]", '[root]\nissuer = "external"'),
+    ):
+        text = text.replace(old, new, 1)
+    with pytest.raises(CeremonyError) as caught:
+        machine.fetch(plan_file=parse(text.encode()))
+    assert caught.value.code == "request.root_issuer"
+    assert machine.writes() == before
 
 
 def test_a_second_upload_says_already_there_and_sends_nothing(machine: Any) -> None:
