@@ -14,7 +14,7 @@ from ceremony.documents.later import (
     root_export_part,
 )
 from ceremony.documents.model import Block, Heading, Paragraph, Step, Steps, Tone
-from ceremony.documents.parts import Part
+from ceremony.documents.parts import Part, numbered
 from ceremony.kinds import Kind, facts_of
 
 _Made = Callable[[Plan], Part]
@@ -25,7 +25,7 @@ def activities(plan: Plan) -> tuple[Block, ...]:
     blocks: list[Block] = []
     for number, make in _parts(plan):
         part = make(plan)
-        blocks.append(Heading(text=f"{number}  {part.title}", level=1))
+        blocks.append(Heading(text=numbered(part.title), level=1))
         blocks.append(Paragraph(text=part.aim))
         if part.fence:
             blocks.append(_FENCE)

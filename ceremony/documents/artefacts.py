@@ -208,6 +208,7 @@ def request(entries: Entries) -> tuple[Block, ...]:
     entry = entries.find("request")
     if entry is None:
         return (*blocks, Paragraph(text="No request bundle was accepted."))
+    foreign = [_foreign_csr(each) for each in entries.all("csr")]
     blocks.append(
         Facts(
             rows=(
@@ -222,7 +223,20 @@ def request(entries: Entries) -> tuple[Block, ...]:
     if fingerprint is not None:
         blocks.append(Print(caption="Request bundle", fingerprint=fingerprint))
     blocks.append(Table(columns=FILE_COLUMNS, rows=_files(entry)))
-    return tuple(blocks)
+    return (*blocks, *foreign)
+
+
+def _foreign_csr(entry: Entry) -> Facts:
+    """A CSR that the plan names, and people brought."""
+    return Facts(
+        caption=f"CSR {show(entry.line.key)}",
+        rows=(
+            ("Accepted", f"{entry.line.at}, by {entry.names()}"),
+            ("From", entry.text("source")),
+            ("To be signed as", entry.text("profile")),
+            ("SHA-256 of the file", entry.text("sha256")),
+        ),
+    )
 
 
 _FORMS = {

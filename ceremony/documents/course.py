@@ -5,12 +5,16 @@ from collections.abc import Callable, Mapping
 from ceremony.core.text import show
 from ceremony.documents.entries import Entries, Entry
 from ceremony.documents.model import Block, Column, Heading, Paragraph, Table, Tone
+from ceremony.documents.parts import numbered
 from ceremony.record.chain import Line
 
 
 def course(entries: Entries) -> tuple[Block, ...]:
     """The part of the report that tells the ceremony line by line."""
-    rows = [(str(line.n + 1), line.at, show(line.step), sentence(line)) for line in entries.lines]
+    rows = [
+        (str(line.n + 1), line.at, numbered(show(line.step)), sentence(line))
+        for line in entries.lines
+    ]
     return (
         Heading(text="Course of the ceremony"),
         Paragraph(
@@ -76,7 +80,8 @@ def _token(entry: Entry) -> str:
 def _intent(entry: Entry) -> str:
     what = show(entry.line.key)
     if what.startswith(("destroy/", "remains/")):
-        return f"About to destroy: {what.split('/')[1]}, by {entry.names()}"
+        by = f", by {entry.names()}" if entry.names() else ""
+        return f"About to destroy: {what.split('/')[1]}{by}"
     return f"About to make: {what}"
 
 
@@ -175,6 +180,10 @@ _SENTENCES: Mapping[str, Callable[[Entry], str]] = {
         f"Review of {e.text('what')}: {'accepted' if e.flag('accepted') else 'refused'}"
     ),
     "verify": _verify,
+    "csr": lambda e: (
+        f"CSR {show(e.line.key)} taken in from {e.text('source')}, to be signed as "
+        f"{e.text('profile')}; {e.names()}"
+    ),
     "wait": lambda e: f"Left as planned: the higher CA has the root CSR; {e.names()}",
     "root": lambda e: f"The Factory's root key was found: label {e.text('label')}",
     "key-file": lambda e: f"Key file of the root taken from {e.text('source')}",

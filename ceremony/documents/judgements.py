@@ -152,7 +152,9 @@ def checks(entries: Entries) -> tuple[Block, ...]:
     blocks: list[Block] = [Heading(text="Checks of what was issued")]
     entry = entries.find("verify")
     if entry is None:
-        return (*blocks, Paragraph(text="Not verified in this ceremony."))
+        issued = entries.keys("intent", "certificate/") or entries.keys("intent", "crl/")
+        none = "Not verified in this ceremony." if issued else "Nothing was issued."
+        return (*blocks, Paragraph(text=none))
     return (*blocks, Table(columns=_CHECK_COLUMNS, rows=_rows(entry)))
 
 

@@ -31,6 +31,24 @@ class Part:
     after: tuple[Block, ...] = ()
 
 
+_STEPS = (
+    "Open",
+    "Preflight",
+    "Import",
+    "Root key",
+    "Local device CAs",
+    "Sign",
+    "Verify",
+    "Export",
+    "Close",
+)
+
+
+def numbered(step: str) -> str:
+    """A step's name under the number that it has on the screen and in the script."""
+    return f"{_STEPS.index(step) + 1}  {step}" if step in _STEPS else step
+
+
 def words_each(plan: Plan) -> int:
     """How many words each officer types at a crossing."""
     return Policy(plan.rules.type_back).words_each

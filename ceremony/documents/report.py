@@ -7,8 +7,8 @@ from ceremony.core.text import show
 from ceremony.core.times import parse_time
 from ceremony.documents.artefacts import certificates as certificate_blocks
 from ceremony.documents.artefacts import hardware, keys, outgoing, request
-from ceremony.documents.changes import changes, existing_root
-from ceremony.documents.commands import command_annex
+from ceremony.documents.changes import changes, destroyed, existing_root
+from ceremony.documents.commands import EVIDENCE_PLAN, command_annex
 from ceremony.documents.course import course
 from ceremony.documents.departure import what_next
 from ceremony.documents.entries import Entries, Entry
@@ -72,6 +72,7 @@ def report(
             *request(entries),
             *existing_root(entries),
             *changes(entries),
+            *destroyed(entries),
             *keys(entries),
             *backups(entries),
             *certificate_blocks(entries, certificates),
@@ -82,7 +83,7 @@ def report(
             *course(entries),
             *_plan(opened, plan),
             *statements(entries),
-            *(() if plan is None else command_annex(plan)),
+            *(() if plan is None else command_annex(plan, file=EVIDENCE_PLAN)),
             *_sign_off(entries),
         ),
     )
@@ -103,7 +104,7 @@ def _front(entries: Entries, opened: Entry, plan: Plan | None) -> tuple[Block, .
         ("Purpose", place.typed("purpose") if place else "not on record"),
         ("Approval", place.typed("approval") if place else "not on record"),
         ("Script", f"of this plan, made by ceremony {opened.text('tool_version')}"),
-        ("Root key backup", "NONE: the key is kept once" if method == "none" else method),
+        ("Root key backup", _backup_told(entries, method)),
         *higher_ca_front(entries, plan),
         ("Exceptions", str(len(tuple(entries.all("exception")))) + " on record"),
         ("Record of the ceremony before", opened.text("previous_head") or "none on this laptop"),
@@ -121,6 +122,19 @@ def _backup(entries: Entries, plan: Plan | None) -> str:
     if entry is not None:
         return entry.text("method")
     return plan.root.backup.method if plan is not None else "not on record"
+
+
+def _backup_told(entries: Entries, method: str) -> str:
+    """What this record shows of the backup; the plan's word for it is no proof."""
+    if method == "none":
+        return "NONE: the key is kept once"
+    proofs = len({entry.line.key for entry in entries.all("backup-check")})
+    if proofs:
+        each = "each medium" if proofs > 1 else "the medium"
+        return f"{method}: proven in this ceremony, {each} signed a challenge ({proofs})"
+    if entries.find("backup") is not None:
+        return f"{method}: not proven in this ceremony"
+    return f"{method}, says the plan; not looked at in this ceremony"
 
 
 def _notices(entries: Entries, opened: Entry, method: str) -> tuple[Block, ...]:

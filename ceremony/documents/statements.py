@@ -93,6 +93,15 @@ _ASSUMPTIONS = (
 )
 
 
+_CHECK_RECORD = (
+    "To check the record's head: tail -n 1 record.jsonl | sha256sum. To check a certificate's "
+    "fingerprint: openssl x509 -in FILE -noout -fingerprint -sha256."
+)
+_CHECK_UPLOAD = (
+    " To check the upload bundle: sha256sum -c --strict SHA256SUMS && sha256sum SHA256SUMS."
+)
+
+
 def statements(entries: Entries) -> tuple[Block, ...]:
     """Statement of the officers, assumptions, and what was not checked."""
     close = entries.find("close")
@@ -107,9 +116,7 @@ def statements(entries: Entries) -> tuple[Block, ...]:
     blocks.append(
         Paragraph(
             tone=Tone.SMALL,
-            text="To check the record's head: tail -n 1 record.jsonl | sha256sum. To check a "
-            "certificate's fingerprint: openssl x509 -in FILE -noout -fingerprint -sha256. To "
-            "check the upload bundle: sha256sum -c --strict SHA256SUMS && sha256sum SHA256SUMS.",
+            text=_CHECK_RECORD + (_CHECK_UPLOAD if _facts(entries).exports else ""),
         )
     )
     return tuple(blocks)

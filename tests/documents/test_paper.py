@@ -12,7 +12,7 @@ import pytest
 from ceremony.config import PlanFile, parse
 from ceremony.core.fingerprints import Fingerprint
 from ceremony.documents import model
-from ceremony.documents.commands import stock_commands
+from ceremony.documents.commands import EVIDENCE_PLAN, stock_commands
 from ceremony.documents.html import render_html
 from ceremony.documents.pdf import render_pdf
 from ceremony.documents.report import report
@@ -232,12 +232,34 @@ def test_openssl_takes_every_command_of_the_annex(held: Held, tmp_path: Path) ->
     assert ran >= 2 * len(held.certificates) - 1
 
 
-def test_the_record_and_sums_commands_say_what_the_paper_says(held: Held) -> None:
-    command = next(c for _, _, c in stock_commands(held.plan) if "record.jsonl" in c)
-    told = subprocess.run(
-        ["sh", "-c", command], cwd=held.evidence, capture_output=True, text=True, check=True
-    )
-    assert told.stdout.split()[0] == held.lines[-1].fingerprint.hex
+def test_the_commands_for_the_evidence_run_there_as_printed(held: Held, tmp_path: Path) -> None:
+    rows = stock_commands(held.plan, file=EVIDENCE_PLAN)
+    commands = [command for step, _, command in rows if step in {"1", "9"}]
+    plan, sums, head, chain = (_shell(command, held.evidence) for command in commands)
+    assert plan.split()[0] == held.lines[0].data["plan_sha256"]
+    assert "FAILED" not in sums
+    assert head.split()[0] == held.lines[-1].fingerprint.hex
+    assert chain.strip() == "True"
+    lines = (held.evidence / "record.jsonl").read_bytes().splitlines(keepends=True)
+    (tmp_path / "record.jsonl").write_bytes(b"".join([*lines[:3], *lines[4:]]))
+    assert _shell(commands[-1], tmp_path).strip() == "False"
+
+
+def _shell(command: str, folder: Path) -> str:
+    ran = subprocess.run(["sh", "-c", command], cwd=folder, capture_output=True, text=True)
+    assert ran.returncode == 0, (command, ran.stderr)
+    return ran.stdout
+
+
+def test_commands_for_a_token_give_its_module_the_variables_of_the_plan() -> None:
+    raw = _plan(Kind.CREATE).raw.decode()
+    serial = 'serial = "DENK0104068"'
+    raw = raw.replace(serial, f'{serial}\nmodule_environment = {{ A_CONF = "/a b/$(id)" }}')
+    commands = [c for _, _, c in stock_commands(parse(raw.encode()).plan) if "pkcs11-tool" in c]
+    assert len(commands) == 3
+    assert {tuple(shlex.split(command)[:2]) for command in commands} == {
+        ("A_CONF=/a b/$(id)", "pkcs11-tool")
+    }
 
 
 def test_commands_quote_what_a_plan_could_smuggle_in() -> None:

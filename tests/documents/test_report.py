@@ -1,16 +1,22 @@
+import ast
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
+from ceremony import flow
 from ceremony.documents import model
 from ceremony.documents.course import _SENTENCES
 from ceremony.documents.html import render_html
+from ceremony.documents.parts import numbered
 from ceremony.documents.pdf import render_pdf
 from ceremony.documents.report import report
 from ceremony.documents.text import render_text
 from ceremony.errors import VerificationError
+from ceremony.flow.prompts import Step
+from ceremony.plan import Backup
 from ceremony.record.chain import FIRST, SCHEMA, Line, format_line
 from tests.documents.conftest import Held
 from tests.documents.paper import codes, pages, words_outside
@@ -110,6 +116,79 @@ def test_a_report_can_be_made_of_a_record_cut_off_anywhere(held: Held) -> None:
         told = render_text(_of(held, held.lines[:end])).decode()
         assert "*** UNFINISHED ***" in told
         assert "This ceremony is not finished." in told
+
+
+def test_no_line_that_the_flow_can_write_is_without_its_sentence() -> None:
+    sources = (Path(flow.__file__).parent).glob("*.py")
+    calls = [node for path in sources for node in ast.walk(ast.parse(path.read_text()))]
+    written = {
+        call.args[1].value
+        for call in calls
+        if isinstance(call, ast.Call)
+        and isinstance(call.func, ast.Attribute)
+        and call.func.attr == "append"
+        and len(call.args) > 2
+        and isinstance(call.args[1], ast.Constant)
+    }
+    assert len(written) > 30
+    assert written - set(_SENTENCES) == set()
+
+
+def test_steps_of_the_course_bear_the_numbers_of_the_script() -> None:
+    assert [numbered(step.value) for step in Step] == [f"{s.number}  {s.value}" for s in Step]
+    assert "1 Open" in _flat(_report(_lines()))
+
+
+def test_a_key_that_was_destroyed_is_told_with_its_store_and_who_saw_it() -> None:
+    key = {"store": "token", "token_serial": "T1", "label": "local-ca-x", "spki_sha256": "ab" * 32}
+    lines = _lines(
+        ("fence", "destroy", {"by": ["Ada", "Ben"]}),
+        ("intent", "destroy/x", key),
+        ("done", "destroy/x", {"spki_sha256": "ab" * 32, "left": ["cd" * 32]}),
+        ("destroyed", "create-20250102-1111", {"head": "ef" * 32}),
+    )
+    told = _flat(_report(lines))
+    section = told[told.index("Keys destroyed") : told.index("No key was made")]
+    for wanted in ("T1", "local-ca-x", "ab" * 32, "cd" * 32, "Ada, Ben", "create-20250102-1111"):
+        assert wanted in section or wanted in section.replace(" ", "")
+    assert "line 4 of the record" in section
+    assert "by Ada" not in told[told.index("About to destroy") :][:30]
+    assert "NOT FINISHED" in _flat(_report(lines[:3]))
+
+
+def test_a_drill_tells_its_root_in_full(tmp_path: Path) -> None:
+    root = {"subject": "CN=Factory-CA", "sha256": "12" * 32, "spki_sha256": "34" * 32}
+    document = _report(_lines(("drill", "root", {**root, "not_after": "x", "source": "y"})))
+    assert "34" * 32 in _flat(document).replace(" ", "")
+    assert ("12" * 32).upper() in codes(render_pdf(document), tmp_path)
+
+
+def test_the_plan_alone_does_not_show_that_there_is_a_backup(held: Held) -> None:
+    plan = structs.replace(
+        held.plan, root=structs.replace(held.plan.root, backup=Backup(method="file"))
+    )
+    told = _flat(report(_lines(), plan=plan, certificates={}))
+    assert "file, says the plan; not looked at in this ceremony" in told
+    made = _lines(("backup", "file", {"method": "file", "by": ["Ada", "Ben"]}))
+    assert "file: not proven in this ceremony" in _flat(_report(made))
+    proof = {"where": "x", "by": ["Ada", "Ben"], "spki_sha256": "34" * 32}
+    proven = _lines(
+        ("backup", "file", {"method": "file"}),
+        ("backup-check", "root", proof),
+        ("backup-check", "root_2", proof),
+    )
+    assert "file: proven in this ceremony, each medium signed a challenge (2)" in _flat(
+        _report(proven)
+    )
+
+
+def test_a_csr_that_people_brought_is_among_what_came_in(held: Held) -> None:
+    asked = {"source": "/usb/x.csr", "profile": "tls", "sha256": "56" * 32, "by": ["Ada", "Ben"]}
+    request = next(line for line in held.lines if line.type == "request")
+    told = _flat(_report(_lines(("request", "request", request.data), ("csr", "x", asked))))
+    came = told[told.index("What came in") : told.index("Keys")]
+    assert "56" * 32 in came.replace(" ", "")
+    assert "/usb/x.csr" in came
 
 
 def test_an_unfinished_report_names_what_is_missing(held: Held) -> None:
