@@ -65,6 +65,7 @@ _TOO_LONG: Final = "\x00"  # no text, so it is asked for once more
 _NO_TEXT: Final = "That line was too long or held keys that are no text. Type it once more."
 _BLACK_ON_WHITE: Final = "\x1b[38;2;0;0;0;48;2;255;255;255m"
 _RESET: Final = "\x1b[0m"
+_ERASE: Final = "\x1b[H\x1b[2J\x1b[3J"  # screen and saved lines (ECMA-48 ED; 3 is xterm's)
 
 
 class _CommandGiven(Exception):  # noqa: N818 - control flow between a line and its prompt
@@ -80,8 +81,8 @@ class PlainFrontend:
 
     Args:
         source: where lines come from; a secret is read without echo if it is a terminal.
-        sink: where lines go; printable text and line feeds only, but for a QR code
-            that was asked for on a terminal.
+        sink: where lines go; printable text and line feeds only, but on a terminal for a QR
+            code that was asked for, and for the erasing of a secret that was shown.
     """
 
     def __init__(self, source: TextIO, sink: TextIO) -> None:
@@ -259,9 +260,15 @@ class PlainFrontend:
     def _shown(self, prompt: ShowSecret, frame: Frame) -> Done:
         self._say((f"{prompt.label}, shown once; copy it to paper:", ""))
         self._say((*_in_rows(prompt.secret.reveal()), ""))
-        if self._sink.isatty():
-            self._say(("It stays in this terminal's memory: close the terminal afterwards.",))
-        self._line(prompt, frame, "Press Enter when it is on paper.")
+        on_terminal = self._sink.isatty()
+        if on_terminal:
+            self._say(("Enter erases it. Close the terminal afterwards if it keeps it still.",))
+        try:
+            self._line(prompt, frame, "Press Enter when it is on paper.")
+        finally:  # the next to sit here may be the officer who knows the other part
+            if on_terminal:
+                self._write(_ERASE)
+                self._sink.flush()
         return Done()
 
     def _choose(self, prompt: AnyPrompt, frame: Frame, options: list[tuple[str, str, str]]) -> str:

@@ -3,6 +3,7 @@
 import io
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import pexpect
@@ -50,6 +51,7 @@ from ceremony.flow.prompts import (
     Working,
 )
 from ceremony.offline.plain import PlainFrontend
+from tests.stories.terminal import Terminal
 
 FRAME = Frame(
     factory="acme",
@@ -416,3 +418,38 @@ def test_echo_comes_back_when_a_secret_is_interrupted(terminal: Any) -> None:
     while not terminal.getecho() and time.monotonic() < deadline:
         time.sleep(0.01)
     assert terminal.getecho()
+
+
+PARTS = """
+import sys
+from ceremony.core.fingerprints import Fingerprint
+from ceremony.core.secret import Secret
+from ceremony.flow.prompts import *
+from ceremony.offline.plain import PlainFrontend
+frame = Frame(factory="a", kind="create", ceremony_id="", step=Step.ROOT, rehearsal=False,
+              head=None, exceptions=0)
+front = PlainFrontend(sys.stdin, sys.stdout)
+common = dict(key="k", step=Step.ROOT, title="t")
+words = "absurd-adviser-aimless-almighty-acme-amulet-adrift-antenna-afflict-apollo-alone-armistice"
+front.ask(ShowSecret(**common, label="First part", secret=Secret(words)), frame)
+front.ask(EnterSecret(**common, label="Of the other"), frame)
+print("over")
+sys.stdin.readline()
+"""
+
+
+@pytest.mark.parametrize("answer", ["", "/back"])
+@pytest.mark.parametrize("rows", [8, 40])
+def test_22_the_officer_who_sits_down_next_finds_the_first_part_nowhere(
+    tmp_path: Path, rows: int, answer: str
+) -> None:
+    with Terminal(tmp_path, rows=rows) as terminal:
+        terminal.start(sys.executable, "-c", PARTS)
+        terminal.wait(lambda screen: "Press Enter when it is on paper." in screen)
+        assert "absurd" in terminal.scrollback()
+        terminal.type(answer)
+        terminal.keys("Enter")
+        terminal.wait(lambda screen: "Of the other (not shown):" in screen)
+        everything = terminal.scrollback()
+    assert "armistice" not in everything
+    assert "absurd" not in everything

@@ -39,6 +39,10 @@ class Terminal:
         """What is on the screen now."""
         return self._tmux("capture-pane", "-p")
 
+    def scrollback(self) -> str:
+        """What is on the screen, and all that went off its top."""
+        return self._tmux("capture-pane", "-p", "-S", "-")
+
     def keys(self, *names: str) -> None:
         """Presses keys by tmux's names: ``Enter``, ``Escape``, ``F2``, ``C-q`` ..."""
         self._tmux("send-keys", *names)
