@@ -10,6 +10,7 @@ from ceremony.core.fingerprints import Fingerprint
 from ceremony.documents.sheet import words_sheet
 from ceremony.documents.text import render_text
 from tests.stories.conftest import BIN, TOP, Kept, run
+from tests.stories.floor import Place
 from tests.stories.person import Person
 from tests.stories.speaker import Speaker, ceremony
 from tests.stories.terminal import Terminal
@@ -92,6 +93,9 @@ def below(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     assert titles.count("The ceremony waits for the higher CA") == 1
     assert titles.count("The root exists") == 1
     assert "7300 days" in officers.heard
+    paper = keep / "paper" / "passphrase-line-1.txt"
+    paper.touch(0o600)
+    paper.write_text(officers.passphrases["line-1"])
     return higher
 
 
@@ -184,3 +188,25 @@ def test_the_factory_takes_that_root_and_a_device_gets_in(below: Openssl) -> Non
     record = next((below.keep / "state").glob("*/record.jsonl")).read_text()
     for once in ('"intent","key":"csr/root"', '"intent","key":"key/root"', '"type":"wait"'):
         assert record.count(once) == 1
+
+
+def test_the_floor_issues_below_that_root_and_its_devices_reach_the_gateway(
+    below: Openssl, tmp_path: Path
+) -> None:
+    place = Place(below.keep, tmp_path)
+    done = place.issue("--count", "1", "--out", "batch")
+    assert done.returncode == 0, done.stderr
+    assert "notAfter is its own" in done.stderr, "the higher CA's root ends before ten years"
+    (device,) = (tmp_path / "batch").glob("*/")
+    assert (device / "root.crt").read_bytes() == (place.upload / "factory_ca.pem").read_bytes()
+    with place.serving():
+        reached = place.check(str(device))
+        asked = place.check(str(device), "--fetch-root", "--json")
+        (device / "root.crt").write_bytes((below.folder / "top.pem").read_bytes())
+        elsewhere = place.check(str(device))
+    assert reached.returncode == 0, reached.stderr
+    assert "the gateway accepts the device" in reached.stdout
+    assert asked.returncode == 0, asked.stderr
+    assert json.loads(asked.stdout)["uuid"] == device.name
+    assert elsewhere.returncode == 6, "a device trusts its root.crt, not the CA above"
+    assert "[gateway.wrong_root]" in elsewhere.stderr
