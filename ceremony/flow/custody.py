@@ -9,7 +9,7 @@ from ceremony.core.text import show
 from ceremony.errors import MediaError
 from ceremony.flow.asking import Flow, enter, pick
 from ceremony.flow.kept import key_changed
-from ceremony.flow.prompts import EnterText, Field, PickPath, Step, Text, Working
+from ceremony.flow.prompts import EnterText, Facts, Field, PickPath, Step, Text, Tone, Working
 from ceremony.flow.room import Room
 from ceremony.flow.separation import keep_apart
 from ceremony.flow.sticks import KEYS, keep, refuse_pulled, refuse_wrong
@@ -22,6 +22,7 @@ def hand_over(
     contents: Callable[[], Mapping[str, bytes]],
     *,
     others: Sequence[Line] = (),
+    plain: bool = False,
 ) -> Flow[Line]:
     """Writes a key and its certificate to a stick, reads them back, and records who has them.
 
@@ -29,6 +30,7 @@ def hand_over(
         name: of the key, or of one of its copies: key of the `custody` line.
         contents: file name to bytes, asked for when they are written.
         others: custody of other copies of the same key, which are kept apart from this one.
+        plain: the key is not encrypted: what a cut left on another stick is an exception.
 
     Raises:
         KeyStoreError: `file.unreadable`, `file.changed`, and what `contents` raises.
@@ -40,6 +42,8 @@ def hand_over(
     while room.find("done", _key(name)) is None:
         first = room.plan.media.custody if intent is None else str(intent.data["parent"])
         path = yield from pick(_stick(room, name, folder, first, problem))
+        if plain and intent is not None and intent.data["parent"] != path:
+            yield from _weigh_left(room, name, intent)
         yield Working(step=Step.EXPORT, title="Writing the stick and reading it back")
         try:
             stick = refuse_wrong(room, KEYS, path)
@@ -119,12 +123,52 @@ def _receiver(name: str) -> EnterText:
     )
 
 
+def _begun(room: Room, name: str) -> tuple[Text, ...]:
+    intent = room.find("intent", _key(name))
+    if intent is None:
+        return ()
+    text = (
+        f"Writing was begun at {intent.at} in {intent.data['path']}. Choose the same stick: what "
+        "is left there goes. With another, that one keeps a part of the key."
+    )
+    return (Text(text=text, tone=Tone.WARN),)
+
+
+def _weigh_left(room: Room, name: str, intent: Line) -> Flow[None]:
+    """What becomes of a stick on which writing was begun and not finished."""
+    path, about = str(intent.data["path"]), f"left {intent.data['path']}"
+    if any(line.data.get("about") == about for line in room.record.all("exception")):
+        return
+    values = yield from enter(
+        EnterText(
+            key="export.custody.left",
+            step=Step.EXPORT,
+            title=f"The first stick for the {name} key",
+            body=(
+                Text(
+                    text="Writing was begun there and not finished. That stick may hold the key, "
+                    "or a part of it, NOT encrypted; a file that is deleted can be read again. To "
+                    "go on with another becomes an exception; Esc chooses again.",
+                    tone=Tone.DANGER,
+                ),
+                Facts(rows=(("Begun at", intent.at), ("In", path))),
+            ),
+            fields=(
+                Field(name="why", label="What becomes of that stick", placeholder="destroyed by"),
+                Field(name="by", label="Who decided"),
+            ),
+        )
+    )
+    what = f"the stick at {path} may hold a part of the {name} key, not encrypted"
+    room.exception(Step.EXPORT, what, values["why"], "go on", [values["by"]], about=about)
+
+
 def _stick(room: Room, name: str, folder: str, first: str | None, problem: str | None) -> PickPath:
     return PickPath(
         key="export.custody.path",
         step=Step.EXPORT,
         title=f"The stick for the {name} key",
-        body=(Text(text=f"The folder {folder} is written to it."),),
+        body=(Text(text=f"The folder {folder} is written to it."), *_begun(room, name)),
         problem=problem,
         candidates=room.services.places(first),
         help="The folder is written completely or not at all, and every byte is read "

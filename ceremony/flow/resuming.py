@@ -110,4 +110,6 @@ def _found(room: Room, intent: Line) -> str:
 
 
 def _on_disk(path: Path) -> str:
+    if path.with_name(f".{path.name}.partial").exists():
+        return f"cut off while writing: a part of {path} is there"
     return f"{path} is there" if path.exists() else f"{path} is not there"

@@ -61,7 +61,8 @@ def _receive(room: Room, root: Line, path: str) -> Flow[Line]:
         if not room.has("intent", _EXPORT):
             sha256 = str(root.data["spki_sha256"])
             room.append(Step.EXPORT, "intent", _EXPORT, source=show(path), spki_sha256=sha256)
-        return (yield from hand_over(room, CUSTODY, partial(_files, root, store, key)))
+        files = partial(_files, root, store, key)
+        return (yield from hand_over(room, CUSTODY, files, plain=True))
 
 
 def _files(root: Line, store: KeyStore, key: KeyInfo) -> Mapping[str, bytes]:

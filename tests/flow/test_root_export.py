@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from ceremony import config
 from ceremony.bundle.evidence import check_evidence
 from ceremony.bundle.media import read_directory
+from ceremony.core.ports import Stick
 from ceremony.errors import PlanError, VerificationError
 from ceremony.flow.driver import Outcome, run
 from ceremony.flow.prompts import Answer, AnyPrompt, Command, Frame, Picked, PickPath
@@ -130,6 +131,43 @@ def test_28_an_export_that_was_cut_off_ends_with_one_key_on_one_stick(
     for act in (("custody", "root-plain"), ("done", "export/root-key"), ("fence", "root-key")):
         assert kept.count(act) == 1
     assert len(plain_keys(table.media)) == 1
+
+
+@pytest.mark.parametrize("other", [True, False])
+def test_28_a_stick_that_a_cut_left_with_the_plain_key_is_told_and_explained(
+    table: Table, other: bool
+) -> None:
+    custody, second = table.media / "custody", table.media / "second"
+    second.mkdir()
+    known = table.services.stick
+
+    def pulled(path: str) -> Stick | None:
+        if plain_keys(custody):
+            raise KeyboardInterrupt
+        return known(path)
+
+    table.services.stick = pulled  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        hold(table, Owners(table, []))
+    table.services.stick = known  # type: ignore[method-assign]
+    table.papers.texts["export.custody.left"] = {"why": "burnt by Ada", "by": "Ada and Ben"}
+    asked: list[AnyPrompt] = []
+
+    class Back(Owners):
+        def ask(self, prompt: AnyPrompt, frame: Frame) -> Answer | Command:
+            asked.append(prompt)
+            if prompt.key == "export.custody.path" and other:
+                return Picked(path=str(second))
+            return super().ask(prompt, frame)
+
+    lines = hold(table, Back(table, []))
+    (question,) = [prompt for prompt in asked if prompt.key == "export.custody.path"]
+    assert f"in {custody}/acme-key-root-plain" in str(question.body)
+    told = [line.data["what"] for line in lines if line.type == "exception"]
+    left = f"the stick at {exported(table)} may hold a part of the root-plain key, not encrypted"
+    assert told == ([left] if other else [])
+    (line,) = [line for line in lines if line.type == "custody"]
+    assert line.data["path"].startswith(str(second if other else custody))
 
 
 def test_another_key_file_is_refused_and_stays_encrypted(table: Table) -> None:
