@@ -162,7 +162,7 @@ def _source(given: dict[str, Any]) -> Source:
 def _ledger_path(ca: Path | None, ledger: Path | None) -> Path:
     if ledger is not None:
         return ledger
-    if ca is None:
+    if ca is None or not ca.name:
         raise click.UsageError("give --ca or --ledger")
     path = ca.with_suffix(".ledger")
     if (ca.parent / SUMS).exists() and not path.exists():

@@ -54,7 +54,10 @@ def register(path: Path, **given: Any) -> int:
     from ceremony.errors import ExitStatus
     from ceremony.online.outcomes import Outcomes
 
-    results = given["results"] or path.with_name(f"{path.name}.registered.jsonl")
+    results = given["results"]
+    if results is None:
+        whole = path if path.name else path.absolute()
+        results = whole.with_name(f"{whole.name or 'root'}.registered.jsonl")
     with Outcomes(results) as outcomes:
         if given["service"] is None:
             good, bad, skipped = _with_api(path, given, outcomes)
@@ -99,8 +102,9 @@ def _with_api(path: Path, given: dict[str, Any], outcomes: Any) -> tuple[int, in
 
 
 def _with_service(path: Path, given: dict[str, Any], outcomes: Any) -> tuple[int, int, int]:
+    from ceremony.bundle.media import MAX_PEM_BYTES, read_file
     from ceremony.config import load
-    from ceremony.online.service import Asked, Service, send_all
+    from ceremony.online.service import Asked, Service, csr_files, send_all
     from ceremony.x509.certificate import read_certificate
 
     if given["out"] is None or given["hardware_id"] is None:
@@ -109,14 +113,14 @@ def _with_service(path: Path, given: dict[str, Any], outcomes: Any) -> tuple[int
     service = Service(
         given["service"],
         ca_file=given["ca_file"],
-        root=None if root is None else read_certificate(root.read_bytes(), str(root)),
+        root=None if root is None else read_certificate(read_file(root, MAX_PEM_BYTES), "the root"),
     )
     asked = Asked(
         factory=load(given["plan"]).plan.factory,
         hardware_id=given["hardware_id"],
         name=given["name"],
     )
-    files = sorted(one for one in path.iterdir() if one.is_file()) if path.is_dir() else [path]
+    files = csr_files(path)
     tell = _Progress(len(files))
     return send_all(service, files, asked, given["out"], outcomes, tell)
 

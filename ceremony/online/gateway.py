@@ -3,7 +3,7 @@
 import errno
 import http.client
 import json
-import os
+import re
 import socket
 import ssl
 import tomllib
@@ -27,13 +27,19 @@ from ceremony.core.text import show
 from ceremony.core.times import format_time
 from ceremony.errors import NetworkError, VerificationError
 from ceremony.online import diagnosis
+from ceremony.online.deadline import Deadline
 from ceremony.x509.certificate import Certificate, read_certificate
 from ceremony.x509.checks import check_certificate
+from ceremony.x509.pem import CERTIFICATE, read_pem
 from ceremony.x509.profiles import Role
 
 PORT: Final = 8443
 ROOT_PATH: Final = "/repo/1.root.json"
 _MAX_ANSWER: Final = 1024 * 1024
+_TOTAL_S: Final = 60.0
+# RFC 1123 §2.1; underscores stand in names of the real world. IPv4 addresses fit too.
+_LABEL: Final = "[A-Za-z0-9_][A-Za-z0-9_-]{0,62}"
+_HOST: Final = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +86,9 @@ def parse_gateway(text: str) -> Gateway:
         VerificationError: `gateway.address`.
     """
     host, colon, port = text.partition(":")
-    if not host or (colon and not (port.isascii() and port.isdecimal() and 0 < int(port) < 65536)):
+    if not _HOST.fullmatch(host) or (
+        colon and not (port.isascii() and port.isdecimal() and 0 < int(port) < 65536)
+    ):
         raise VerificationError(
             "gateway.address",
             f"'{show(text, 100)}' is no HOST or HOST:PORT",
@@ -103,7 +111,7 @@ def gateway_names(folder: Path, bundle: Path | None) -> tuple[str, ...]:
     try:
         text = read_file(folder / "sota.toml", MAX_PEM_BYTES).decode("utf-8")
         server = urlsplit(tomllib.loads(text)["tls"]["server"])
-        return (f"{server.hostname}:{server.port or PORT}",)
+        return (f"{server.hostname or ''}:{server.port or PORT}",)
     except (ValueError, KeyError, TypeError, AttributeError) as exc:
         raise VerificationError(
             "gateway.address",
@@ -120,8 +128,7 @@ def read_device(folder: Path, at: datetime) -> DeviceFiles:
         VerificationError: `gateway.key_mismatch`, `gateway.key_unreadable`,
             `gateway.device_profile`, `gateway.clock`, `gateway.device_expired`, ...
     """
-    client = read_certificate(read_file(folder / "client.pem", MAX_PEM_BYTES), "client.pem")
-    root = read_certificate(read_file(folder / "root.crt", MAX_PEM_BYTES), "root.crt")
+    client, root = (_read_pem(folder, name) for name in ("client.pem", "root.crt"))
     _check_key(folder / "pkey.pem", client)
     wrong = errors(check_certificate(client, Role.DEVICE, factory=None))
     if wrong:
@@ -139,6 +146,12 @@ def read_device(folder: Path, at: datetime) -> DeviceFiles:
             hint="Check this machine's clock; if it is right, issue a new certificate.",
         )
     return DeviceFiles(folder=folder, client=client, root=root)
+
+
+def _read_pem(folder: Path, name: str) -> Certificate:
+    """PEM, as a device needs it: DER would be a certificate too, and of no use to it."""
+    der = read_pem(read_file(folder / name, MAX_PEM_BYTES), CERTIFICATE, name)
+    return read_certificate(der, name)
 
 
 def _check_key(path: Path, client: Certificate) -> None:
@@ -173,7 +186,9 @@ def shake_hands(device: DeviceFiles, gateway: Gateway, *, timeout_s: float = 10.
         return _met(tls)
 
 
-def fetch_root(device: DeviceFiles, gateway: Gateway, *, timeout_s: float = 10.0) -> Met:
+def fetch_root(
+    device: DeviceFiles, gateway: Gateway, *, timeout_s: float = 10.0, total_s: float = _TOTAL_S
+) -> Met:
     """``GET /repo/1.root.json``, as a device does first: the gateway registers it then.
 
     Raises:
@@ -184,18 +199,25 @@ def fetch_root(device: DeviceFiles, gateway: Gateway, *, timeout_s: float = 10.0
     with _closing_on_error(tls):
         # A request on top of a refusal would hide the alert that says why.
         diagnosis.await_refusal(tls)
+    met = _met(tls, document=True)
     tls.settimeout(timeout_s)
     connection = http.client.HTTPConnection(gateway.name, gateway.port, timeout=timeout_s)
     connection.sock = tls
-    with closing(connection):
+    deadline = Deadline(total_s)
+    deadline.watch(tls)
+    with closing(connection), deadline:
         try:
             connection.request("GET", ROOT_PATH, headers={"Accept": "application/json"})
-            answer = connection.getresponse()
-            raw = answer.read(_MAX_ANSWER)
-        except ssl.SSLError as exc:
-            raise diagnosis.of_alert(exc) from exc
-        except (OSError, http.client.HTTPException) as exc:
+            with closing(connection.getresponse()) as answer:
+                raw = answer.read(_MAX_ANSWER)
+        except (OSError, ValueError, http.client.HTTPException) as exc:
+            if deadline.expired:
+                raise _endless() from exc
+            if isinstance(exc, ssl.SSLError):
+                raise diagnosis.of_alert(exc) from exc
             raise diagnosis.of_silence(exc) from exc
+        if deadline.expired:
+            raise _endless()
         if answer.status != 200:
             raise NetworkError(
                 "gateway.refused",
@@ -208,7 +230,15 @@ def fetch_root(device: DeviceFiles, gateway: Gateway, *, timeout_s: float = 10.0
                 f"the gateway's answer is no root.json: {show(raw, 100)}",
                 hint="Check the address: something else is listening there.",
             )
-        return _met(tls, document=True)
+        return met
+
+
+def _endless() -> NetworkError:
+    return NetworkError(
+        "gateway.unreachable",
+        "the gateway began to answer, and did not end in time",
+        hint="Check the address, and what stands between the gateway and this machine.",
+    )
 
 
 @contextmanager
@@ -235,7 +265,7 @@ def _connect(device: DeviceFiles, gateway: Gateway, timeout_s: float) -> ssl.SSL
     # A root that a higher CA signed is an anchor too.
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     folder = device.folder
-    context.load_verify_locations(cafile=os.fspath(folder / "root.crt"))
+    context.load_verify_locations(cadata=device.root.der)
     context.load_cert_chain(folder / "client.pem", folder / "pkey.pem")
     plain = _dial(gateway, timeout_s)
     try:

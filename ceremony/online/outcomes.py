@@ -2,8 +2,10 @@
 
 import fcntl
 import os
+import stat
 import threading
 import time
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import Final, Self
@@ -60,7 +62,7 @@ class Outcomes:
         self._synced_s = time.monotonic()
         self._decoder = msgspec.json.Decoder(Outcome)
         try:
-            flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+            flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
             self._handle = os.open(path, flags, 0o600)
         except OSError as exc:
             raise self._refuse(exc.strerror or "") from exc
@@ -73,9 +75,16 @@ class Outcomes:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *exc: object) -> None:
-        os.fsync(self._handle)
-        os.close(self._handle)
+    def __exit__(self, kind: object, *exc: object) -> None:
+        # A thread that comes late must not write into what gets this number next.
+        handle, self._handle = self._handle, -1
+        try:
+            os.fsync(handle)
+        except OSError as failed:
+            if kind is None:
+                raise self._refuse(failed.strerror or "") from failed
+        finally:
+            os.close(handle)
 
     def done(self, key: str) -> bool:
         """Whether that one came to a good end in an earlier run."""
@@ -86,14 +95,29 @@ class Outcomes:
         line = msgspec.json.encode(outcome) + b"\n"
         with self._lock:
             try:
-                os.write(self._handle, line)
+                self._append(line)
                 if time.monotonic() - self._synced_s > _SYNC_S:
                     os.fdatasync(self._handle)
                     self._synced_s = time.monotonic()
             except OSError as exc:
                 raise self._refuse(exc.strerror or "") from exc
 
+    def _append(self, line: bytes) -> None:
+        """The whole line or nothing of it: on a full disk a part of it would spoil the next."""
+        view = memoryview(line)
+        try:
+            while view:
+                view = view[os.write(self._handle, view) :]
+        except OSError:
+            with suppress(OSError):
+                os.ftruncate(self._handle, self._length)
+                os.lseek(self._handle, self._length, os.SEEK_SET)
+            raise
+        self._length += len(line)
+
     def _begin(self) -> None:
+        if not stat.S_ISREG(os.fstat(self._handle).st_mode):
+            raise self._refuse("it is no regular file")
         try:
             fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as exc:
@@ -116,6 +140,7 @@ class Outcomes:
                     raise self._refuse("it holds something else than results") from exc
         os.ftruncate(self._handle, end)
         os.lseek(self._handle, end, os.SEEK_SET)
+        self._length = end
 
     def _refuse(self, why: str) -> MediaError:
         return MediaError(

@@ -81,6 +81,24 @@ def register(
     return run.all(devices, workers)
 
 
+def check_name(text: str, what: str) -> str:
+    """A name that may stand in an address and be a folder's, as every uuid may.
+
+    Args:
+        what: whose it is, for the message.
+
+    Raises:
+        VerificationError: `device.uuid`.
+    """
+    if not _NAME.fullmatch(text):
+        raise VerificationError(
+            "device.uuid",
+            f"{what}: '{show(text, 80)}' is no name of up to 64 letters, digits, '-' and '_'",
+            hint="Give the device a uuid; `ceremony devices issue` makes one.",
+        )
+    return text
+
+
 class _Run:
     """One run. A few devices are under way at a time, and no more are read than that."""
 
@@ -150,6 +168,9 @@ class _Run:
     def _read(self, device: IssuedDevice) -> Certificate:
         der = read_pem(device.pem, CERTIFICATE, device.where)
         certificate = read_certificate(der, device.where)
+        check_name(certificate.common_name or "", f"{device.where}: CN")
+        if device.name:
+            check_name(device.name, f"{device.where}: name")
         wrong = errors(
             check_certificate(certificate, Role.DEVICE, factory=self._registration.factory)
         )

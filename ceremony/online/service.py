@@ -5,6 +5,7 @@ written: the key, the uuid, the Factory, the root, and that its chain holds.
 """
 
 import hashlib
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +18,10 @@ from ceremony.bundle.writing import write_directory
 from ceremony.config import Online
 from ceremony.core.findings import errors
 from ceremony.core.text import show
-from ceremony.errors import CeremonyError, NetworkError, VerificationError
+from ceremony.errors import CeremonyError, MediaError, NetworkError, VerificationError
 from ceremony.online.api import words_of
 from ceremony.online.outcomes import FINAL, Outcome, Outcomes, Result
+from ceremony.online.registration import check_name
 from ceremony.online.transport import Bounds, Transport, split_url
 from ceremony.x509.certificate import Certificate, read_certificate, verify_signed_by
 from ceremony.x509.checks import check_certificate
@@ -76,18 +78,25 @@ class Service:
         self._transport = Transport(Online(api=base, ca_file=ca_file), bounds)
         self._root = root
 
-    def register(self, csr_file: Path, asked: Asked, out: Path) -> Path:
+    def register(self, raw: bytes, where: str, asked: Asked, out: Path) -> Path:
         """Sends one CSR and writes what comes back into ``out/<uuid>/``.
 
-        Not repeated: a second request may make a second certificate.
+        Not repeated: a second request may make a second certificate. So none is sent where
+        an earlier run was ended when it had written the folder, and not yet its result.
+
+        Args:
+            raw: the CSR.
+            where: its file, for people.
 
         Raises:
             NetworkError: `api.*`, `service.refused`, `service.answer`.
             VerificationError: `csr.*`, `pem.*`, `certificate.*`, `service.*`.
-            MediaError: `media.*`; `media.exists` where the folder is there.
+            MediaError: `media.*`; `media.exists` where the folder is another device's.
         """
-        csr = read_csr(read_file(csr_file, MAX_PEM_BYTES), csr_file.name)
-        uuid = csr.common_name or ""
+        csr = read_csr(raw, where)
+        uuid = check_name(csr.common_name or "", f"{where}: CN")
+        if os.path.lexists(out / uuid):
+            return _written(out / uuid, csr)
         body = {
             "name": asked.name.replace("{uuid}", uuid) or uuid,
             "uuid": uuid,
@@ -147,6 +156,44 @@ class Service:
             )
 
 
+def _written(folder: Path, csr: Csr) -> Path:
+    """The folder, when it holds a certificate over the CSR's key."""
+    client = read_certificate(read_file(folder / "client.pem", MAX_PEM_BYTES), "client.pem")
+    if client.spki != csr.spki:
+        raise MediaError(
+            "media.exists",
+            f"{show(str(folder))} is there already, with a certificate over another key",
+            hint="Give another --out; nothing is overwritten.",
+        )
+    return folder
+
+
+def csr_files(path: Path) -> list[Path]:
+    """A CSR, or the files of a folder in the order of their names.
+
+    Raises:
+        MediaError: `devices.source`: there is none.
+    """
+    try:
+        files = [path]
+        if path.is_dir():
+            files = sorted(one for one in path.iterdir() if not one.is_dir())
+        path.stat()
+    except OSError as exc:
+        raise _source(path, exc.strerror or "cannot be read") from exc
+    if not files:
+        raise _source(path, "there is no CSR in it")
+    return files
+
+
+def _source(path: Path, why: str) -> MediaError:
+    return MediaError(
+        "devices.source",
+        f"{show(str(path))}: {why}",
+        hint="Name a CSR, or a folder of CSRs.",
+    )
+
+
 def send_all(
     service: Service,
     files: Sequence[Path],
@@ -159,25 +206,41 @@ def send_all(
 
     Returns:
         How many went well, how many did not, and how many an earlier run had done.
+
+    Raises:
+        MediaError: `devices.unwritable`, `devices.results`.
     """
-    out.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        out.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as exc:
+        raise MediaError(
+            "devices.unwritable",
+            f"{show(str(out))}: {exc.strerror}",
+            hint="Give an --out that can be written to.",
+        ) from exc
     good = bad = skipped = 0
     for file in files:
-        key = hashlib.sha256(file.read_bytes()).hexdigest()
-        if outcomes.done(key):
+        outcome = _send(service, file, asked, out, outcomes)
+        if outcome is None:
             skipped += 1
         else:
-            outcome = _send(service, file, key, asked, out)
             outcomes.add(outcome)
             good, bad = good + (outcome.result in FINAL), bad + (outcome.result not in FINAL)
         tell(good + skipped, bad)
     return good, bad, skipped
 
 
-def _send(service: Service, file: Path, key: str, asked: Asked, out: Path) -> Outcome:
-    where = show(file.name)
+def _send(
+    service: Service, file: Path, asked: Asked, out: Path, outcomes: Outcomes
+) -> Outcome | None:
+    """One file's outcome; None where an earlier run brought it to a good end."""
+    where, key = show(file.name), ""
     try:
-        folder = service.register(file, asked, out)
+        raw = read_file(file, MAX_PEM_BYTES)
+        key = hashlib.sha256(raw).hexdigest()
+        if outcomes.done(key):
+            return None
+        folder = service.register(raw, where, asked, out)
     except CeremonyError as exc:
         result = Result.REFUSED if isinstance(exc, VerificationError) else Result.FAILED
         return Outcome(

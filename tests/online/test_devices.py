@@ -3,6 +3,7 @@
 import http.server
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -34,9 +35,9 @@ from ceremony.errors import CeremonyError, NetworkError, PlanError
 from ceremony.online.api import Api
 from ceremony.online.issued import IssuedDevice, read_issued
 from ceremony.online.login import Login, read_login
-from ceremony.online.outcomes import Outcomes
+from ceremony.online.outcomes import Outcome, Outcomes, Result
 from ceremony.online.registration import Registration, register
-from ceremony.online.service import Asked, Service, send_all
+from ceremony.online.service import Asked, Service, csr_files, send_all
 from ceremony.online.transport import Bounds
 from ceremony.practice.factory import PracticeFactory, User
 from ceremony.x509 import issuing
@@ -522,7 +523,101 @@ def test_a_registration_service_answers_and_what_it_answers_is_checked(
     assert (folder / "client.pem").stat().st_mode & 0o777 == 0o600
     for spoilt in ("key", "root"):
         service.spoil = spoilt
+        csr = csr_file(tmp_path, UUIDS[3])
         with pytest.raises(CeremonyError) as caught:
-            client.register(csr_file(tmp_path, UUIDS[3]), asked, tmp_path / "out")
+            client.register(csr.read_bytes(), csr.name, asked, tmp_path / "out")
         assert caught.value.code == "service.certificate"
         assert not (tmp_path / "out" / UUIDS[3]).exists()
+
+
+def test_a_service_is_not_asked_again_for_what_a_cut_left_written(
+    service: Any, floor: Floor, tmp_path: Path
+) -> None:
+    """A second request would make a second certificate, and find the folder taken for ever."""
+    asked = Asked(factory=FACTORY, hardware_id="imx8mmevk")
+    client = Service(service.url, root=floor.root, bounds=FAST)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "out").mkdir()
+    first, other = csr_file(tmp_path, UUIDS[0]), csr_file(tmp_path / "other", UUIDS[0])
+    client.register(first.read_bytes(), first.name, asked, tmp_path / "out")
+    before = (tmp_path / "out" / UUIDS[0] / "client.pem").read_bytes()
+    with Outcomes(tmp_path / "results") as outcomes:
+        assert send_all(client, [first], asked, tmp_path / "out", outcomes, print) == (1, 0, 0)
+        assert send_all(client, [other], asked, tmp_path / "out", outcomes, print) == (0, 1, 0)
+    assert (tmp_path / "out" / UUIDS[0] / "client.pem").read_bytes() == before
+
+
+def test_a_csr_that_cannot_be_read_or_is_nobodys_does_not_stop_the_rest(
+    service: Any, floor: Floor, tmp_path: Path
+) -> None:
+    folder = tmp_path / "csrs"
+    folder.mkdir()
+    (folder / "a.csr").symlink_to("nowhere")
+    (folder / "b.csr").write_bytes(bytes(200_000))
+    os.mkfifo(folder / "c.csr")
+    csr_file(folder, "d evil").rename(folder / "d.csr")
+    csr_file(folder, UUIDS[0])
+    asked = Asked(factory=FACTORY, hardware_id="imx8mmevk")
+    client = Service(service.url, root=floor.root, bounds=FAST)
+    with Outcomes(tmp_path / "results") as outcomes:
+        done = send_all(client, csr_files(folder), asked, tmp_path / "out", outcomes, print)
+    assert done == (1, 4, 0)
+    told = [json.loads(line) for line in (tmp_path / "results").read_text().splitlines()]
+    assert sorted(one["code"] for one in told if "code" in one) == [
+        "device.uuid",
+        "media.not_regular",
+        "media.symlink",
+        "media.too_large",
+    ]
+    for nothing in (tmp_path / "empty", tmp_path / "none"):
+        (tmp_path / "empty").mkdir(exist_ok=True)
+        with pytest.raises(CeremonyError) as caught:
+            csr_files(nothing)
+        assert caught.value.code == "devices.source"
+
+
+def test_a_name_in_a_line_is_no_way_into_another_address(
+    factory: PracticeFactory, floor: Floor, tmp_path: Path
+) -> None:
+    pem = floor.device(UUIDS[0])
+    api = Api(
+        Online(api=factory.url),
+        FACTORY,
+        Login(kind="token", secret=Secret(factory.token)),
+        rehearsal=True,
+        bounds=FAST,
+    )
+    devices = [IssuedDevice("line 1", pem, "../factories/x"), IssuedDevice("line 2", pem, "a")]
+    with Outcomes(tmp_path / "results") as outcomes:
+        totals = register(api, Registration(factory=FACTORY), iter(devices), outcomes)
+    assert (totals.good, totals.bad) == (1, 1)
+    assert "device.uuid" in (tmp_path / "results").read_text()
+
+
+def test_32_a_full_disk_leaves_whole_lines_in_the_results(tmp_path: Path) -> None:
+    """Half a line would make one of the next, and the file would be of no use from then on."""
+    one = Outcome(uuid=UUIDS[0], key="00" * 32, result=Result.REGISTERED, where="x" * 100)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    path = tmp_path / "results"
+    with Outcomes(path) as outcomes:
+        outcomes.add(one)
+        size = path.stat().st_size
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size + 50, limits[1]))
+        try:
+            with pytest.raises(CeremonyError) as caught:
+                outcomes.add(one)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        assert caught.value.code == "devices.results"
+        assert path.stat().st_size == size
+        outcomes.add(one)
+    with Outcomes(path) as outcomes:
+        assert outcomes.done("00" * 32)
+
+
+def test_results_that_are_no_file_are_refused_and_do_not_hang(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for odd in (tmp_path / "pipe", Path("/dev/null")):
+        with pytest.raises(CeremonyError) as caught:
+            Outcomes(odd)
+        assert caught.value.code == "devices.results"

@@ -4,6 +4,7 @@ import os
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
@@ -150,7 +151,8 @@ class World:
             with connection, context.wrap_socket(connection, server_side=True) as tls:
                 if tls.recv(4096):
                     body = b'{"signed": {}, "signatures": []}'
-                    head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body)
+                    head = b"HTTP/1.1 200 OK\r\nConnection: close\r\n"
+                    head += b"Content-Length: %d\r\n\r\n" % len(body)
                     tls.sendall(head + body)
 
         with listening(serve) as port:
@@ -185,6 +187,12 @@ def listening(serve: Callable[[socket.socket], None]) -> Iterator[int]:
             over.set()
             server.shutdown(socket.SHUT_RDWR)
             thread.join()
+
+
+def code_of(call: Callable[[], object]) -> str:
+    with pytest.raises(CeremonyError) as caught:
+        call()
+    return caught.value.code
 
 
 @pytest.fixture
@@ -338,6 +346,40 @@ def test_where_the_gateway_is(world: World) -> None:
     assert caught.value.code == "gateway.address"
     assert parse_gateway("a:1") == Gateway(name="a", port=1)
     assert parse_gateway("a") == Gateway(name="a")
-    for wrong in ("", ":1", "a:", "a:x", "a:70000"):
+    (world.folder / "sota.toml").write_text('[tls]\nserver = "a.example"\n')
+    (told,) = gateway_names(world.folder, None)
+    # Each of the later ones was a ValueError of the resolver or of TLS.
+    odd = (".a", "a..b", "a.", "a" * 64, "*.a", "a b", "\u00fc", "-a")
+    for wrong in ("", ":1", "a:", "a:x", "a:70000", told, *odd):
         with pytest.raises(CeremonyError):
             parse_gateway(wrong)
+
+
+@pytest.mark.parametrize("name", ["root.crt", "client.pem"])
+def test_der_is_of_no_use_to_a_device(world: World, name: str) -> None:
+    path = world.folder / name
+    path.write_bytes(read_certificate(path.read_bytes(), name).der)
+    assert code_of(lambda: read_device(world.folder, NOW)).startswith("pem.")
+
+
+def test_41_a_gateway_that_drips_for_ever_does_not_hold_the_check(world: World) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    chain = world.folder / "server.pem"
+    chain.write_bytes(key_pem(world.tls_key) + write_pem(world.tls().der, CERTIFICATE))
+    context.load_cert_chain(chain)
+
+    def drip(plain: socket.socket) -> None:
+        with plain, context.wrap_socket(plain, server_side=True) as tls:
+            tls.recv(4096)
+            tls.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+            for _ in range(600):
+                tls.sendall(b" ")
+                time.sleep(0.1)
+
+    with listening(drip) as port:
+        there = Gateway(name=NAME, host="127.0.0.1", port=port)
+        device = read_device(world.folder, NOW)
+        began = time.monotonic()
+        code = code_of(lambda: fetch_root(device, there, timeout_s=20, total_s=1))
+    assert code == "gateway.unreachable"
+    assert time.monotonic() - began < 40
