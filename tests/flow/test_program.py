@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from ceremony.bundle.checking import check_upload_files, require
-from ceremony.bundle.media import read_directory
+from ceremony.bundle.media import MAX_PEM_BYTES, read_directory
 from ceremony.bundle.request import read_request
 from ceremony.core.fingerprints import Fingerprint
 from ceremony.core.secret import Secret
@@ -22,6 +22,7 @@ from ceremony.flow.prompts import (
     Typed,
     Working,
 )
+from ceremony.plan import MAX_LOCAL_CAS
 from ceremony.record.chain import verify_chain
 from tests.flow.table import Table
 
@@ -235,3 +236,15 @@ def test_an_exception_and_a_pause_are_on_record_and_the_flow_goes_on(tmp_path: P
         assert room.record.find("exception", "E-1") is not None
         assert room.record.find("pause", "pause") is not None
         assert room.record.find("resume", "resume") is not None
+
+
+def test_the_longest_plan_is_held_to_its_end_and_its_papers_are_read_back(tmp_path: Path) -> None:
+    names = (f"a-plant-with-a-long-name-{number:02}" for number in range(2, MAX_LOCAL_CAS + 1))
+    cas = "".join(f'[[local_ca]]\nname = "{name}"\n' for name in names)
+    table = Table(tmp_path, extra=cas)
+    room = table.sit_down()
+    with room.record:
+        assert run(room, table.officers()) is Outcome.CLOSED
+    (evidence,) = (tmp_path / "evidence").iterdir()
+    assert len((evidence / "report.txt").read_bytes()) > MAX_PEM_BYTES
+    read_directory(evidence)
