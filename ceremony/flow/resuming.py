@@ -11,6 +11,8 @@ from ceremony.flow.prompts import Acknowledge, Facts, Step, Text, Tone
 from ceremony.flow.room import Room
 from ceremony.record.chain import Line
 
+_MORE_THAN_THE_RESUME = 2
+
 
 def resume(room: Room, step: Step) -> Flow[None]:
     """Tells what the record and the disk say; behind a fence, both officers prove to be back.
@@ -65,6 +67,7 @@ def _told(room: Room, step: Step) -> Acknowledge:
                 caption="Begun and not finished",
                 rows=tuple(found) or (("Nothing", "each thing that was begun is done"),),
             ),
+            *_out_of_sight(room),
             Text(
                 text="Nothing that is done is done again. What was begun is adopted where it is "
                 "found, made where it is absent, and anything else stops.",
@@ -77,11 +80,31 @@ def _told(room: Room, step: Step) -> Acknowledge:
     )
 
 
+def _unvouched(room: Room) -> int:
+    """Lines that no head on paper speaks for; resuming makes one of them itself."""
+    paper = newest_paper(room)
+    return len(room.record.lines) - (0 if paper is None else paper.n + 1)
+
+
+def _out_of_sight(room: Room) -> tuple[Text, ...]:
+    """What a cut of power leaves open: nobody wrote the head down."""
+    if _unvouched(room) < _MORE_THAN_THE_RESUME:
+        return ()
+    return (
+        Text(
+            text="No head on paper speaks for the last lines. Was the laptop out of sight of both "
+            "officers since then? Then leave, and begin a new ceremony: what was accepted and "
+            "is not signed yet may have been rewritten.",
+            tone=Tone.WARN,
+        ),
+    )
+
+
 def _on_paper(room: Room) -> str:
     paper = newest_paper(room)
     if paper is None:
         return "none so far; if you hold one, stop: lines were taken away"
-    since = len(room.record.lines) - paper.n - 1
+    since = _unvouched(room)
     return f"of {paper.at}; {since} lines since. If yours is later, stop: lines were taken away"
 
 

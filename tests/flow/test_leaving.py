@@ -1,6 +1,7 @@
 """The head of the record goes on paper when people leave, and is asked for when they are back."""
 
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -145,3 +146,22 @@ def test_before_there_are_two_officers_nothing_goes_on_paper(tmp_path: Path) -> 
     first = Leaving(table, "open.officer.B")
     assert sit(table, first) is Outcome.QUIT
     assert "quit.head" not in first.asked
+
+
+@pytest.mark.parametrize(("how", "asked"), [(Cut, True), (Command.QUIT, False)])
+def test_29_whether_the_laptop_was_out_of_sight_is_asked_where_no_paper_can_tell(
+    tmp_path: Path, how: Command | type[Cut], asked: bool
+) -> None:
+    table = Table(tmp_path)
+    with suppress(Cut):
+        sit(table, Leaving(table, "sign.phrase.A", how))
+    told = ""
+
+    class Back(Leaving):
+        def ask(self, prompt: AnyPrompt, frame: Frame) -> Answer | Command:
+            nonlocal told
+            told = str(prompt.body) if prompt.key == "resume" else told
+            return super().ask(prompt, frame)
+
+    assert sit(table, Back(table)) is Outcome.CLOSED
+    assert ("out of sight of both officers" in told) is asked
