@@ -9,8 +9,11 @@ from ceremony.practice.abandoning import Destruction
 from ceremony.practice.officers import Papers
 from ceremony.practice.rehearsal import Options, Rehearsal
 from screens.app import Wizard
+from tests.flow.conftest import cheap_passwords
 from tests.stories.conftest import TOP
 from tests.stories.sitting import SMALL, Desk, Sitting
+
+__all__ = ["cheap_passwords"]
 
 YEAR = (
     Kind.CREATE,

@@ -15,9 +15,12 @@ from ceremony.flow.driver import run
 from ceremony.flow.prompts import Answer, AnyPrompt, Command, Frame
 from ceremony.offline import cli
 from ceremony.record.chain import FIRST, format_line, read_lines
+from tests.flow.conftest import cheap_passwords
 from tests.flow.memory import MemoryToken, memory_table
 from tests.flow.sittings import Patient
 from tests.flow.table import Table
+
+__all__ = ["cheap_passwords"]
 
 CUTS = ("root.key", "sign.phrase.A", "export.custody", "")
 TEXT = st.text(alphabet=st.characters(codec="utf-8"), max_size=12)
