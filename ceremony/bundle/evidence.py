@@ -294,9 +294,26 @@ def _chain_of_certificates(case: _Case) -> str:
     told = {x.data.get("spki_sha256") for x in case.lines if (x.type, x.key) == _ROOT_KEY}
     if told - {root.spki_sha256.hex}:
         raise _refuse("evidence.root_key", f"{ROOT} has another key than the record tells")
+    _check_keys(case, others)
     higher = f"; the root by {root.issuer}, with {len(_above(case))} CAs above it"
     told_higher = "" if root.self_signed else higher
     return f"{len(others)} certificates are signed by the root, inside its dates{told_higher}"
+
+
+def _check_keys(case: _Case, others: Mapping[str, Certificate]) -> None:
+    """A certificate for a key that was made or taken in here is for that key.
+
+    Raises:
+        VerificationError: `evidence.local_key`.
+    """
+    done = [line for line in case.lines if line.type == "done"]
+    made = {line.key: line.data.get("spki_sha256") for line in done if line.key.startswith("key/")}
+    for line in done:
+        key, file = line.key.replace("certificate/", "key/", 1), str(line.data.get("file"))
+        if key in made and file in others and others[file].spki_sha256.hex != made[key]:
+            raise _refuse(
+                "evidence.local_key", f"{show(file)} has another key than the record tells"
+            )
 
 
 def _check_issuer(case: _Case, root: Certificate) -> None:

@@ -311,6 +311,31 @@ def test_certificates_of_another_root_are_found_in_evidence_that_is_else_complet
     assert check(steps) == {"evidence.root_key"}
 
 
+def test_29_a_certificate_for_another_key_than_was_made_is_found_in_evidence(world) -> None:
+    steps = steps_of(world)
+    names = {"root": "factory_ca.pem", "line-1": "local_ca-line-1.pem"}
+    made: list[Step] = [("fence", "root", {"by": ["Ada", "Ben"]})]
+    for name, file in names.items():
+        one = world.certificate(name)
+        made += [
+            ("intent", f"key/{name}", {}),
+            ("done", f"key/{name}", {"spki_sha256": one.spki_sha256.hex}),
+            ("intent", f"certificate/{name}", {"tbs_sha256": Fingerprint.of(tbs_of(one.der)).hex}),
+            ("done", f"certificate/{name}", {"sha256": one.fingerprint.hex, "file": file}),
+        ]
+    done = at(steps, "done certificate/tls") + 1
+    steps[done:done] = made
+
+    def check() -> set[str]:
+        files = evidence_of(world, steps)
+        files |= {file: world.upload[file] for file in names.values()}
+        return codes(check_evidence(files | {"SHA256SUMS": format_sums(files_of(files))}))
+
+    assert check() == set()
+    other_data("done key/line-1", spki_sha256="00" * 32)(steps)
+    assert check() == {"evidence.local_key"}
+
+
 def files_of(files: Mapping[str, bytes]) -> dict[str, bytes]:
     return {name: data for name, data in files.items() if name != "SHA256SUMS"}
 
