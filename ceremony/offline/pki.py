@@ -122,6 +122,8 @@ def import_command(
         path = make_folder(folder, "keys")
         write_new(path, name, data)
         click.echo(f"kept {path / name}, encrypted")
+    if encrypted:
+        click.echo("openssl takes their passphrase in lower case, one hyphen between its words")
     if not said and not any(file == "factory_ca.key" for _, file, _ in there):
         said = "no factory_ca.key: if the root's key is on a token, look for it with --plan"
     click.echo(said, nl=bool(said))

@@ -122,7 +122,7 @@ def passphrase(path: Path | None, prompt: str, *, twice: bool = False) -> Secret
     """A passphrase or PIN from a file of mode 0600, or typed.
 
     Args:
-        twice: a new one: typed twice, and long enough.
+        twice: a new one: typed twice, long enough, and made `normal`, as all of key files are.
 
     Raises:
         PlanError: `pki.passphrase_file`, `pki.no_passphrase`, ...

@@ -1,6 +1,7 @@
 """A PKI that fioctl made: adopted, and one of its CAs with a 160-bit serial revoked."""
 
 import shutil
+import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -228,6 +229,10 @@ class Desk:
 def test_an_imported_pki_revokes_its_ca_with_a_160_bit_serial(tmp_path: Path, recipe: bool) -> None:
     desk = Desk(tmp_path, recipe=recipe)
     told = desk.import_pki()
+    assert "passphrase in lower case, one hyphen between its words" in told
+    (kept,) = (tmp_path / "state").glob("imported-*/keys/root-ca.key")
+    stock = ["openssl", "pkey", "-in", str(kept), "-noout", "-passin", "pass:a-new-passphrase"]
+    assert subprocess.run(stock, check=False).returncode == 0
     assert "certificate.crl_sign_missing" in told
     assert "certificate.serial_long" in told
     assert ("certificate.eku_critical" in told) == recipe
