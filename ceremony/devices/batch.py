@@ -233,14 +233,9 @@ class _Run:
         What the ledger says is read anew once the files are locked: another run may have
         gone on with the batch until then.
         """
-        for file in self._open():
-            if not file.complete:
-                file.open()
+        self._open()
         batch = self._ledger.again(batch)
-        if self._output is not None:
-            end = len(TAR_END) if self._order.form is Form.TAR else 0
-            self._require_known(self._output, batch.last.length + end)
-        self._require_known(self._results, batch.last.results_length)
+        self._require_known(batch)
         if (self._output or self._results).complete:
             return self._ledger.adopt(batch)
         if batch.pending is not None and self._digest(batch) == batch.pending.digest:
@@ -252,30 +247,55 @@ class _Run:
         self._cut(batch.done)
         return self._ledger.drop(batch)
 
-    def _open(self) -> Iterator[GrowingFile]:
-        """The files of this form, the output first."""
+    @property
+    def _files(self) -> list[GrowingFile]:
+        """The files of this form, the output first: in this order they get their own names."""
+        return [self._results] if self._output is None else [self._output, self._results]
+
+    def _open(self) -> None:
         if self._order.form is Form.FOLDERS:
             self._folders = Folders(self._order.out, self._rendering)
         else:
             self._output = GrowingFile(self._order.out)
-            yield self._output
-        yield self._results
+        for file in self._files:
+            if not file.complete:
+                file.open()
 
     def _cut(self, progress: Progress) -> None:
         if self._output is not None:
             self._output.cut(progress.length)
         self._results.cut(progress.results_length)
 
-    @staticmethod
-    def _require_known(file: GrowingFile, length: int) -> None:
-        """Refuses a ledger that was put back from before; nothing is cut off for it."""
-        if file.size > length:
-            raise MediaError(
-                "devices.output_long",
-                f"{show(str(file.path))} has {file.size} bytes, and the ledger knows {length}:"
-                " this ledger is older than the output",
-                hint="Find the newest ledger of this CA; issue nothing with this one.",
-            )
+    def _require_known(self, batch: Batch) -> None:
+        """Refuses what this batch has not left so; nothing is cut off for it."""
+        last, files = batch.last, self._files
+        for file in files:
+            end = len(TAR_END) if file is self._output and self._order.form is Form.TAR else 0
+            length = last.results_length if file is self._results else last.length + end
+            shown = show(str(file.path))
+            if file.doubled:
+                raise MediaError(
+                    "devices.out_exists",
+                    f"{shown} is there, and this batch has not written it yet",
+                    hint="Move it away; the same command then goes on with the .partial file.",
+                )
+            if file.size > length:
+                raise MediaError(
+                    "devices.output_long",
+                    f"{shown} has {file.size} bytes, and the ledger knows {length}:"
+                    " this ledger is older than the output",
+                    hint="Find the newest ledger of this CA; issue nothing with this one.",
+                )
+            whole = file.size == length and files[0].complete
+            if file.complete and not (whole and self._at_the_end(last)):
+                raise MediaError(
+                    "devices.output_short",
+                    f"{shown} has the name of a complete file, and is none",
+                    hint="If it was renamed, name it .partial again; the same command goes on.",
+                )
+
+    def _at_the_end(self, progress: Progress) -> bool:
+        return next(self._order.source.rows(progress.position), None) is None
 
     def _digest(self, batch: Batch) -> str:
         """What stands in the files where the pending step should be."""

@@ -52,6 +52,13 @@ class GrowingFile:
         return os.path.lexists(self._path)
 
     @property
+    def doubled(self) -> bool:
+        """Whether somebody gave its own name to something else, or to a copy."""
+        return (
+            self.complete and os.path.lexists(self._partial) and self._partial.lstat().st_size > 0
+        )
+
+    @property
     def path(self) -> Path:
         """Where it is: under its own name once it is complete."""
         return self._path if self.complete else self._partial

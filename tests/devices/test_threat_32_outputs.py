@@ -90,3 +90,36 @@ def test_an_older_ledger_cuts_nothing_off(
     before = written()
     assert refused(floor, out) == "devices.output_long"
     assert written() == before
+
+
+@pytest.mark.parametrize("out", ["x.jsonl", "x.tar"])
+@pytest.mark.parametrize("own", [Path.touch, lambda path: shutil.copy(f"{path}.partial", path)])
+def test_47_a_file_that_has_the_outputs_name_early_ends_no_batch(
+    floor: Any, out: str, own: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who copies the .partial file to look into it must not lose the rest of the devices."""
+    path = floor.folder / out
+    for name in (path, floor.folder / "x.results.jsonl"):
+        if not path.with_name(f"{out}.partial").exists():
+            with cut_at(2, monkeypatch):
+                floor.issue(Count(8), out, step=2)
+        own(name)
+        assert refused(floor, out) == "devices.out_exists"
+        name.unlink()
+    assert floor.issue(Count(8), out, step=2).issued == 8
+
+
+def test_47_an_output_that_was_renamed_early_is_not_whole(
+    floor: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with cut_at(2, monkeypatch):
+        floor.issue(Count(8), "out.jsonl", step=2)
+    for name in ("out.jsonl", "out.results.jsonl"):
+        path = floor.folder / name
+        partial = path.with_name(f"{name}.partial")
+        partial.rename(path)
+        assert refused(floor, "out.jsonl") == "devices.output_short"
+        path.rename(partial)
+    assert floor.issue(Count(8), "out.jsonl", step=2).issued == 8
+    with floor.ledger() as ledger:
+        assert ledger.count() == 8
