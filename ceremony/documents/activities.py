@@ -28,7 +28,7 @@ def activities(plan: Plan) -> tuple[Block, ...]:
         blocks.append(Heading(text=numbered(part.title), level=1))
         blocks.append(Paragraph(text=part.aim))
         if part.fence:
-            blocks.append(_FENCE)
+            blocks.append(_fence(undone=part.undone))
         rows = tuple(
             Step(number=f"{number}.{at}", who=who, activity=activity, expected=expected)
             for at, (who, activity, expected) in enumerate(part.rows, 1)
@@ -37,12 +37,14 @@ def activities(plan: Plan) -> tuple[Block, ...]:
     return tuple(blocks)
 
 
-_FENCE = Paragraph(
-    tone=Tone.NOTICE,
-    lead="Fence.",
-    text="Both officers are at the table. Each types the personal phrase, unseen by the other. "
-    "Nothing is done before the second phrase; what follows cannot be undone.",
-)
+def _fence(*, undone: bool) -> Paragraph:
+    return Paragraph(
+        tone=Tone.NOTICE,
+        lead="Fence.",
+        text="Both officers are at the table. Each types the personal phrase, unseen by the other. "
+        "Nothing is done before the second phrase"
+        + ("." if undone else "; what follows cannot be undone."),
+    )
 
 
 _KEYS_ONLY: Mapping[Kind, tuple[tuple[int, _Made], ...]] = {

@@ -76,6 +76,14 @@ def preflight_part(plan: Plan) -> Part:
     rows: list[Row] = [
         (BOTH, "Check with your own eyes: no network cable, no radio, no foreign device.", off),
         (
+            BOTH,
+            (
+                "Compare version and SHA-256 of the program (line tool.version) with those that "
+                "were approved. Its first eight digits: ________"
+            ),
+            "The same",
+        ),
+        (
             EITHER,
             "Read the list of checks aloud: PASS, WARN or FAIL.",
             "No FAIL. FAIL stops until it is mended."
@@ -106,10 +114,10 @@ def import_part(plan: Plan) -> Part:
     files = ", ".join(filter(None, (files, "what the Factory has" if later else "")))
     sheet = "the sheet of words printed at the online machine"
     hosts = ", ".join(plan.rules.host_suffixes)
+    what = "The CSRs of the platform" if plan.requests else "What the Factory has today"
     return Part(
         title="Import",
-        aim="The CSRs of the platform, from the stick CSR IN; and that they are those that the "
-        "online machine fetched.",
+        aim=f"{what}, from the stick CSR IN; and that it is what the online machine fetched.",
         rows=(
             (
                 EITHER,
@@ -142,7 +150,7 @@ def import_part(plan: Plan) -> Part:
                 if plan.requests
                 else ()
             ),
-            (BOTH, "Accept the CSRs, or refuse them. Acknowledge each warning.", "Accepted"),
+            (BOTH, "Accept what came in, or refuse it. Acknowledge each warning.", "Accepted"),
             *(later_import_rows(plan) if later else ()),
             (EITHER, "Pull the stick CSR IN.", "Stick in its bag"),
         ),

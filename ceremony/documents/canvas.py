@@ -18,6 +18,7 @@ _POINT = 25.4 / 72
 _PAD = 1.3
 _NO_DATE = datetime(1970, 1, 1, tzinfo=UTC)
 _ACROSS_SIZE = 84
+_BREAKS = "/-=,;"  # a path or a name is broken behind one of these, where it can be
 _UNITS = 1000  # a built-in font's widths are given for this size
 
 
@@ -197,7 +198,8 @@ class Canvas:
         count = 1
         while count < len(word) and self.width(word[: count + 1], type_) <= width:
             count += 1
-        return count
+        broken = max(word.rfind(sign, 0, count) for sign in _BREAKS) + 1
+        return broken if 2 * broken > count else count
 
     def lines(self, lines: Sequence[str], x: float, y: float, type_: Type) -> None:
         """Lines one under the other; `y` is the top of the first."""

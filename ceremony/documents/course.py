@@ -26,8 +26,8 @@ def course(entries: Entries) -> tuple[Block, ...]:
             columns=(
                 Column(title="Line", share=7),
                 Column(title="Time (UTC)", share=26),
-                Column(title="Step", share=19),
-                Column(title="What", share=72),
+                Column(title="Step", share=24),
+                Column(title="What", share=70),
             ),
             rows=tuple(rows),
         ),

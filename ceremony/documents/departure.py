@@ -4,7 +4,17 @@ from ceremony.config import Plan
 from ceremony.core.text import show
 from ceremony.core.typeback import Policy
 from ceremony.documents.model import Print
-from ceremony.documents.parts import BOTH, EITHER, Part, Row, custody_names
+from ceremony.documents.parts import (
+    BOTH,
+    CUSTODIAN,
+    EITHER,
+    PIN_HOLDER,
+    Part,
+    Row,
+    custody_names,
+    holder,
+    own_part,
+)
 from ceremony.kinds import Kind, facts_of
 
 
@@ -42,7 +52,7 @@ def export_part(plan: Plan) -> Part:
     for name in custody_names(plan):
         rows.append(
             (
-                "Custodian",
+                CUSTODIAN,
                 f"Custody of the key '{name}': enter receiver and stick; plug in that stick.",
                 "Encrypted key and certificate written and read back; passphrase kept apart",
             )
@@ -50,14 +60,17 @@ def export_part(plan: Plan) -> Part:
         if name.split("_")[0] == "root":
             rows.append(
                 (
-                    BOTH,
-                    "Type the passphrase of the root key: the copy on this stick is opened.",
+                    holder(plan, CUSTODIAN),
+                    (
+                        f"Type the passphrase of the root key{own_part(plan)}: the copy on this "
+                        "stick is opened before both officers."
+                    ),
                     "'The backup works': it signed a random challenge",
                 )
             )
     return Part(
         title="Export",
-        aim="The certificates, on a stick for the online machine, and their fingerprint on paper. "
+        aim="What was signed, on a stick for those who wait for it, and its fingerprint on paper. "
         "No key and no name of a person leaves on it.",
         fence=True,
         rows=tuple(rows),
@@ -93,8 +106,16 @@ def close_part(plan: Plan) -> Part:
         ),
     ]
     if plan.tokens:
-        rows.append(("PIN holder", "Pull the token. Into its bag, to the safe.", "Bag number"))
-    rows.append((BOTH, "Complete exception sheets and sign-off. Time of the end: below.", "Signed"))
+        told = "Pull the token. Into its bag, to the safe."
+        rows.append((holder(plan, PIN_HOLDER), told, "Bag number"))
+    rows += [
+        (EITHER, "Shut the laptop down. Into its bag, with its start medium.", "Off; bag number"),
+        (
+            BOTH,
+            "Complete exception sheets and sign-off. Write the time of the end into 'The day'.",
+            "Signed",
+        ),
+    ]
     return Part(
         title="Close",
         aim="The record ends, its head is on paper, and everything goes where it belongs.",
@@ -116,8 +137,11 @@ def what_next(plan: Plan, bundle: str) -> tuple[tuple[str, str], ...]:
     if facts.reason is not None:
         days = f"within {plan.limits.crl_days} days of its signing: then it has expired"
         rows.append(("The CRL", f"to be uploaded {days}"))
-    if custody_names(plan) or plan.kind is Kind.EXPORT_ROOT_KEY:
+    if custody_names(plan):
         rows.append(("Sticks with keys", "to their receivers, apart from the passphrases"))
+    if plan.kind is Kind.EXPORT_ROOT_KEY:
+        told = "to its receiver alone: the root key on it is NOT encrypted"
+        rows.append(("Stick with the key", told))
     if plan.tokens:
         rows.append(("Token", "log out, into its bag, to the safe"))
     return tuple(rows)

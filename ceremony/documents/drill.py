@@ -3,7 +3,17 @@
 from ceremony.config import Plan
 from ceremony.core.text import show
 from ceremony.documents.model import Print
-from ceremony.documents.parts import BOTH, EITHER, Part, Row, token_name, type_back
+from ceremony.documents.parts import (
+    CUSTODIAN,
+    EITHER,
+    PIN_HOLDER,
+    Part,
+    Row,
+    holder,
+    own_part,
+    token_name,
+    type_back,
+)
 
 
 def drill_import_part(plan: Plan) -> Part:
@@ -38,8 +48,8 @@ def drill_part(plan: Plan) -> Part:
                 token_name(backup.token) if backup.token is not None else named,
             ),
             (
-                BOTH if plan.rules.split_pin else "PIN holder",
-                "Enter the PIN of the backup token, unseen by everybody else.",
+                holder(plan, PIN_HOLDER),
+                f"Enter the PIN of the backup token{own_part(plan)}, unseen by everybody else.",
                 "'The backup works': it signed a random challenge",
             ),
         ]
@@ -52,8 +62,8 @@ def drill_part(plan: Plan) -> Part:
                     "Read from the medium",
                 ),
                 (
-                    BOTH if plan.rules.split_pin else "Custodian",
-                    "Type the passphrase of the root key from its sheet.",
+                    holder(plan, CUSTODIAN),
+                    f"Type the passphrase of the root key from its sheet{own_part(plan)}.",
                     "'The backup works': it signed a random challenge",
                 ),
             ]
@@ -63,5 +73,6 @@ def drill_part(plan: Plan) -> Part:
         aim="That each backup of the root key can be opened and signs. The root's own key store "
         "stays in its bag.",
         fence=True,
+        undone=True,
         rows=tuple(rows),
     )

@@ -9,9 +9,13 @@ from ceremony.documents.later import crl_review, serial_rows
 from ceremony.documents.model import Print
 from ceremony.documents.parts import (
     BOTH,
+    CUSTODIAN,
     EITHER,
+    PIN_HOLDER,
     Part,
     Row,
+    holder,
+    own_part,
     passphrase,
     pin_row,
     plug_in,
@@ -30,7 +34,7 @@ _FILES = {
 def root_part(plan: Plan) -> Part:
     """The root key and its certificate."""
     root = plan.root
-    backup = _VENDOR_BACKUP if root.backup.method == "vendor" else ()
+    backup = _vendor_backup(plan) if root.backup.method == "vendor" else ()
     rows: list[Row] = []
     if root.backup.method == "none":
         rows += [
@@ -93,21 +97,22 @@ def _review_root(plan: Plan) -> Row:
     )
 
 
-_VENDOR_BACKUP: tuple[Row, ...] = (
-    (
-        BOTH,
+def _vendor_backup(plan: Plan) -> tuple[Row, ...]:
+    return (
         (
-            "Copy the root key to the backup token by the vendor's own procedure. Write the "
-            "procedure's reference and the backup token's serial number into the list."
+            BOTH,
+            (
+                "Copy the root key to the backup token by the vendor's own procedure. Write the "
+                "procedure's reference and the backup token's serial number into the list."
+            ),
+            "The vendor's tool reports success",
         ),
-        "The vendor's tool reports success",
-    ),
-    (
-        "PIN holder",
-        "Put in the backup token; enter its PIN. It signs a random challenge.",
-        "'The backup works'; another serial number than the root's token",
-    ),
-)
+        (
+            holder(plan, PIN_HOLDER),
+            f"Put in the backup token; enter its PIN{own_part(plan)}. It signs a random challenge.",
+            "'The backup works'; another serial number than the root's token",
+        ),
+    )
 
 
 def _root_store(plan: Plan) -> Iterator[Row]:
@@ -119,9 +124,11 @@ def _root_store(plan: Plan) -> Iterator[Row]:
                 BOTH,
                 (
                     "If the token is blank: read aloud what the screen says of the vendor's "
-                    "backup scheme; agree; enter a new SO PIN and a new PIN."
+                    f"backup scheme; agree; enter a new SO PIN and a new PIN{own_part(plan)}."
                 ),
-                "'The token is initialised'; both PINs in envelopes",
+                "'The token is initialised'; SO PIN and PIN on paper, each "
+                + ("part " if plan.rules.split_pin else "")
+                + "in an envelope of its own",
             )
         yield pin_row(plan)
         yield (
@@ -133,7 +140,7 @@ def _root_store(plan: Plan) -> Iterator[Row]:
             ),
         )
         return
-    yield from passphrase("the root key file")
+    yield from passphrase(plan, "the root key file")
 
 
 def local_cas_part(plan: Plan) -> Part:
@@ -159,12 +166,15 @@ def _local_ca(plan: Plan, ca: LocalCa) -> Iterator[Row]:
     owner = f"CN=fio-{show(plan.owner(ca))}"
     match ca.key_store:
         case "file":
-            yield from passphrase(f"the key of '{ca.name}' ({owner})")
+            yield from passphrase(plan, f"the key of '{ca.name}' ({owner})")
         case "token":
             where = "the root's token" if ca.token is None else token_name(ca.token)
             yield (
-                "PIN holder",
-                f"Key of '{ca.name}' ({owner}): have its token plugged in; enter its PIN.",
+                holder(plan, PIN_HOLDER),
+                (
+                    f"Key of '{ca.name}' ({owner}): have its token plugged in; enter its PIN"
+                    f"{own_part(plan)}."
+                ),
                 f"{where}; one new key",
             )
         case "csr":
@@ -197,12 +207,14 @@ def sign_part(plan: Plan) -> Part:
         for file, kind in _certificates(plan)
     ]
     rows += [crl_review(plan)] if facts_of(plan.kind).reason is not None else []
-    holder = "PIN holder" if plan.root.key_store == "token" else "Custodian"
+    one = PIN_HOLDER if plan.root.key_store == "token" else CUSTODIAN
     secret = "PIN of the root's token" if plan.root.key_store == "token" else "root's passphrase"
     count = len(_certificates(plan))
     made = [f"{count} certificate(s)"] if count else []
     made += ["the CRL"] if facts_of(plan.kind).reason is not None else []
-    rows.append((holder, f"Enter the {secret}.", f"{' and '.join(made)} signed and checked"))
+    told = " and ".join(made)
+    expected = f"{told[:1].upper()}{told[1:]} signed and checked"
+    rows.append((holder(plan, one), f"Enter the {secret}{own_part(plan)}.", expected))
     return Part(
         title="Sign",
         aim="What the root signs, each piece reviewed before it is signed.",

@@ -7,9 +7,12 @@ from ceremony.core.text import show
 from ceremony.documents.model import Print
 from ceremony.documents.parts import (
     BOTH,
+    CUSTODIAN,
     EITHER,
     Part,
     Row,
+    holder,
+    own_part,
     pin_row,
     plug_in,
     type_back,
@@ -60,7 +63,12 @@ def _open_store(plan: Plan) -> Iterator[Row]:
         f"Plug in the stick that holds {show(root.label)}.key. Choose the file.",
         "Read; a copy is used and removed at the end",
     )
-    yield ("Custodian", "Type the passphrase of the root key from its sheet.", "Opened")
+    yield _root_passphrase(plan)
+
+
+def _root_passphrase(plan: Plan) -> Row:
+    told = f"Type the passphrase of the root key from its sheet{own_part(plan)}."
+    return holder(plan, CUSTODIAN), told, "Opened"
 
 
 def foreign_csrs_part(plan: Plan) -> Part:
@@ -159,7 +167,8 @@ def destroy_part(plan: Plan) -> Part:
     if plan.root.key_store == "token":
         rows += _open_store(plan)
     else:
-        rows.append(("Custodian", "Type the passphrase of each key from its sheet.", "Opened"))
+        told = f"Type the passphrase of each key from its sheet{own_part(plan)}."
+        rows.append((holder(plan, CUSTODIAN), told, "Opened"))
     rows += [
         (BOTH, f"Watch: the key '{name}' is destroyed.", "Looked for again, and not there")
         for name in names
@@ -188,9 +197,9 @@ def root_export_part(plan: Plan) -> Part:
             f"Plug in the stick that holds {show(plan.root.label)}.key, encrypted. Choose it.",
             "Read; it holds the key of that root certificate",
         ),
-        ("Custodian", "Type the passphrase of the root key from its sheet.", "Opened"),
+        _root_passphrase(plan),
         (
-            "Custodian",
+            CUSTODIAN,
             "Custody of the key 'root-plain': enter receiver and stick; plug in that stick.",
             "factory_ca.key, plain, and factory_ca.pem written and read back",
         ),

@@ -11,6 +11,8 @@ from ceremony.kinds import facts_of
 
 BOTH = "A and B"
 EITHER = "A or B"
+PIN_HOLDER = "PIN holder"
+CUSTODIAN = "Custodian"
 Row = tuple[str, str, str]
 
 
@@ -21,6 +23,8 @@ class Part:
     Attributes:
         aim: what it is for, in a sentence.
         rows: who, activity, expected.
+        fence: it needs both officers' phrases.
+        undone: what is behind the fence makes and destroys nothing.
         after: blocks to be filled in by hand.
     """
 
@@ -28,6 +32,7 @@ class Part:
     aim: str
     rows: tuple[Row, ...]
     fence: bool = False
+    undone: bool = False
     after: tuple[Block, ...] = ()
 
 
@@ -71,18 +76,41 @@ def type_back(plan: Plan, paper: str) -> Iterator[Row]:
         )
 
 
-def passphrase(what: str) -> Iterator[Row]:
-    """A generated passphrase goes to paper and is typed back."""
-    yield (
-        "Custodian",
-        f"Copy the passphrase of {what} from the screen to its sheet. It is shown once.",
-        "On paper, in an envelope of its own afterwards",
-    )
-    yield (
-        "Custodian",
-        "Type the passphrase back from the sheet.",
-        "Match. The key is generated and stored under it.",
-    )
+def passphrase(plan: Plan, what: str) -> Iterator[Row]:
+    """A generated passphrase goes to paper and is typed back; a part of it by each officer."""
+    stored = "The key is generated and stored under it."
+    if not plan.rules.split_pin:
+        yield (
+            CUSTODIAN,
+            f"Copy the passphrase of {what} from the screen to its sheet. It is shown once.",
+            "On paper, in an envelope of its own afterwards",
+        )
+        yield CUSTODIAN, "Type the passphrase back from the sheet.", f"Match. {stored}"
+        return
+    for officer, part, other in (("A", "first", "B"), ("B", "second", "A")):
+        yield (
+            officer,
+            (
+                f"Copy the {part} part of the passphrase of {what} from the screen to a sheet of "
+                f"its own, unseen by {other} and everybody else. It is shown once."
+            ),
+            "On paper, in an envelope of its own afterwards",
+        )
+        yield (
+            officer,
+            f"Type the {part} part back from the sheet.",
+            "Match." if officer == "A" else f"Match. {stored}",
+        )
+
+
+def holder(plan: Plan, alone: str) -> str:
+    """Who types a PIN or a passphrase: one person, or each officer a part."""
+    return BOTH if plan.rules.split_pin else alone
+
+
+def own_part(plan: Plan) -> str:
+    """What stands behind the name of a secret that is typed in two parts."""
+    return ", each the own part" if plan.rules.split_pin else ""
 
 
 def token_name(token: Token) -> str:
@@ -106,11 +134,9 @@ def plug_in(token: Token) -> Row:
 
 def pin_row(plan: Plan) -> Row:
     """The PIN of the root's token, whole or in two parts."""
-    both = plan.rules.split_pin
-    part = "each the own part, " if both else ""
     return (
-        BOTH if both else "PIN holder",
-        f"Enter the PIN of the token, {part}unseen by everybody else.",
+        holder(plan, PIN_HOLDER),
+        f"Enter the PIN of the token{own_part(plan)}, unseen by everybody else.",
         "Logged in. A wrong PIN counts; after two, both officers decide.",
     )
 

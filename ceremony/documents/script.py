@@ -23,8 +23,9 @@ from ceremony.documents.model import (
     WriteIn,
 )
 from ceremony.documents.parts import custody_names, token_name
+from ceremony.documents.roles import role_table, roles_of
 from ceremony.documents.sheet import travelling_sheet
-from ceremony.kinds import facts_of
+from ceremony.kinds import Kind, facts_of
 
 _EXCEPTION_SHEETS = 4
 _REQUEST_SHEET = "The sheet of words of the request bundle, from the online machine"
@@ -130,6 +131,7 @@ def plan_rows(plan: Plan) -> tuple[tuple[str, str], ...]:
             + f"; TLS {plan.limits.tls_days} days, CA {plan.limits.online_ca_days} days",
         ),
         ("Type-back", policy[plan.rules.type_back]),
+        *_secrets(plan),
     )
 
 
@@ -150,6 +152,14 @@ def _later_rows(
         ("Kind", plan.kind.value),
         ("Root key", f"found again: {store}; label {show(plan.root.label)}"),
     ]
+    if plan.kind is Kind.CHECK_BACKUP:
+        rows[-1] = ("Root key", "stays where it is")
+        rows.append(("Backup that is tried", _tried(plan)))
+    if plan.kind is Kind.EXPORT_ROOT_KEY:
+        rows.append(("What happens to it", "it leaves NOT encrypted, to one named person"))
+    if plan.destroy is not None:
+        named = ", ".join(show(name) for name in plan.destroy.keys)
+        rows.append(("Keys destroyed", f"{named}; made in {show(plan.destroy.ceremony)}"))
     if facts.makes_local_cas:
         rows.append(("New local device CAs", cas or "none"))
     if plan.requests:
@@ -163,18 +173,30 @@ def _later_rows(
     rows += [
         (f"CSR {one.name}", f"profile {one.profile}, {one.days} days") for one in plan.sign_csr
     ]
-    return (*rows, ("Type-back", policy[plan.rules.type_back]))
+    return (*rows, ("Type-back", policy[plan.rules.type_back]), *_secrets(plan))
+
+
+def _tried(plan: Plan) -> str:
+    backup = plan.root.backup
+    if backup.method == "vendor":
+        named = "named on the day by its serial"
+        return f"token, {named if backup.token is None else token_name(backup.token)}"
+    return f"{backup.copies} encrypted file(s), each on a stick of its own"
+
+
+def _secrets(plan: Plan) -> tuple[tuple[str, str], ...]:
+    """Who knows PINs and passphrases, where it is not one person."""
+    if not plan.rules.split_pin:
+        return ()
+    return (("PINs and passphrases", "in two parts, one known to each officer"),)
 
 
 def _people(plan: Plan) -> tuple[Block, ...]:
-    roles = ["Ceremony administrator", "Officer A", "Officer B"]
-    if plan.rules.witness:
-        roles.append("Witness")
-    roles += ["PIN holder" if plan.root.key_store == "token" else "Custodian", "", ""]
+    roles = [*(name for name, _, _ in roles_of(plan)), "", ""]
     return (
         PageBreak(),
         Heading(text="The day"),
-        Facts(rows=(("Date", ""), ("Place, room", ""), ("Begin, end (UTC)", ""))),
+        Facts(rows=tuple((label, "") for label in _DAY)),
         Heading(text="People in the room", level=2),
         Paragraph(
             tone=Tone.SMALL,
@@ -194,12 +216,20 @@ def _people(plan: Plan) -> tuple[Block, ...]:
             rows=tuple((role, "", "", "", "", "") for role in roles),
         ),
         *_equipment(plan),
+        *role_table(plan),
     )
+
+
+_DAY = ("Date", "Place, room", "Begin, end (UTC)", "Video: medium, held by")
 
 
 def _equipment(plan: Plan) -> tuple[Block, ...]:
     exports = facts_of(plan.kind).exports
-    items = ["Laptop without network", *(["Stick CSR IN", "Stick SIGNED OUT"] if exports else [])]
+    items = [
+        "Laptop without network",
+        "Its start medium",
+        *(["Stick CSR IN", "Stick SIGNED OUT"] if exports else []),
+    ]
     items += ["Stick HIGHER CA"] if plan.root_below else []
     items += ["Stick EVIDENCE", *(f"Stick KEY {name}" for name in custody_names(plan))]
     items += dict.fromkeys(f"Token: {token_name(token)}" for _, token in plan.tokens)
@@ -223,7 +253,7 @@ def _equipment(plan: Plan) -> tuple[Block, ...]:
                 Column(title="Serial, mark", share=34),
                 Column(title="Bag in", share=28),
                 Column(title="Bag out", share=28),
-                Column(title="Held afterwards by", share=40),
+                Column(title="Held afterwards by, where", share=40),
             ),
             rows=tuple((item, "", "", "", "") for item in items),
         ),

@@ -24,36 +24,13 @@ from ceremony.flow.prompts import Step
 from ceremony.kinds import EXPORTS_NOTHING, KINDS, Kind, facts_of
 from tests.documents.conftest import Held
 from tests.documents.paper import codes, colours, pages, words_outside
+from tests.documents.plans import plan_of
 
 TOP = Path(__file__).parents[2]
-_ROOT = """
-[root]
-key_store = "token"
-[root.token]
-module = "/usr/lib/opensc-pkcs11.so"
-serial = "DENK0104068"
-[root.backup]
-method = "vendor"
-"""
-_FILE_ROOT = '[root]\nkey_store = "file"\n[root.backup]\nmethod = "file"\n'
-_TABLES = {
-    Kind.CREATE: ('requests = ["tls", "online-ca"]', ""),
-    Kind.ADD_DEVICE_CA: ("requests = []", '[[local_ca]]\nname = "line-9"\n'),
-    Kind.ROTATE_TLS: ('requests = ["tls"]', ""),
-    Kind.AUTHORIZE_EST: ('requests = ["est-tls"]', ""),
-    Kind.SIGN_CSR: ("requests = []", '[[sign_csr]]\nname = "plant"\nprofile = "device-ca"\n'),
-    Kind.DESTROY_KEY: ("requests = []", '[destroy]\nceremony = "create-20260102-5a5a"\n'),
-    Kind.CHECK_BACKUP: ("requests = []", ""),
-    Kind.EXPORT_ROOT_KEY: ("requests = []", ""),
-}
-_CRL = ("requests = []", '[[device_ca]]\nserial = "123456789"\n')
 
 
 def _plan(kind: Kind) -> PlanFile:
-    requests, tables = _TABLES.get(kind, _CRL)
-    head = f'schema = "ceremony-plan/1"\nfactory = "acme"\nuser_id = "5e8a"\nkind = "{kind}"\n'
-    root = _FILE_ROOT if kind is Kind.EXPORT_ROOT_KEY else _ROOT
-    return parse(f"{head}{requests}\n{root}{tables}".encode())
+    return parse(plan_of(kind).encode())
 
 
 def _script(kind: Kind) -> model.Document:
