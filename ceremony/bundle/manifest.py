@@ -5,6 +5,7 @@ from typing import Final
 
 from ceremony.bundle import contents
 from ceremony.bundle.documents import decode, refuse_field
+from ceremony.bundle.marks import check_time
 from ceremony.bundle.schema import CertificateEntry, Manifest
 from ceremony.config import Kind
 from ceremony.errors import VerificationError
@@ -25,6 +26,7 @@ def read_manifest(files: Mapping[str, bytes]) -> Manifest:
             hint="Do not use this bundle; export it again, to another medium.",
         )
     found = decode(files[name], Manifest, name)
+    check_time(name, "created_at", found.created_at)  # it is compared with the clock
     names: set[str] = set()
     for index, entry in enumerate(found.certificates):
         _check_entry(found.kind, entry, f"$.certificates[{index}]", names)

@@ -52,10 +52,19 @@ def check_marks(
             refuse_field(where, "$.user_id", "expected letters, digits, '-' and '_'")
     if api is not None:
         _check_api(where, api)
+    check_time(where, *time)
+
+
+def check_time(where: str, name: str, text: str) -> None:
+    """A time stamp that the schema let through is one of the calendar's.
+
+    Raises:
+        VerificationError: `json.value` with the field's path.
+    """
     try:
-        parse_time(time[1])
+        parse_time(text)
     except ValueError:
-        refuse_field(where, f"$.{time[0]}", "is a date that no calendar has")
+        refuse_field(where, f"$.{name}", "is a date that no calendar has")
 
 
 def _check_api(where: str, api: str) -> None:

@@ -2,7 +2,7 @@ import json
 import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -221,6 +221,13 @@ def test_threat_39_a_manifest_that_does_not_hold_together_is_found(
     world, edit: Callable[[Any], object]
 ) -> None:
     assert "json.value" in codes(edited(world.upload, edit, "manifest.json"))
+
+
+@pytest.mark.parametrize("date", ["2026-02-30T00:00:00Z", "2026-01-01T25:00:00Z"])
+def test_threat_41_a_date_that_no_calendar_has_is_refused_and_no_bug(world, date: str) -> None:
+    files = edited(world.upload, lambda tree: tree.update(created_at=date), "manifest.json")
+    checks = check_upload_files(files, at=datetime(2026, 1, 2, tzinfo=UTC))
+    assert "json.value" in {check.code for check in failed(checks)}
 
 
 def test_threat_39_a_device_ca_dropped_from_the_list_is_found(world) -> None:
