@@ -13,26 +13,12 @@ from ceremony.config import Curve
 from ceremony.devices.policy import Asked, DeviceRules, Reader, check_uuid
 from ceremony.errors import VerificationError
 from tests.devices.conftest import FACTORY, spki_of, write_csr
+from tests.higher import usage
 
 UUID = "9b2f3c1e-0000-4000-8000-000000000001"
 CLIENT = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])
 P256 = ec.generate_private_key(ec.SECP256R1())
 RSA1024 = rsa.generate_private_key(65537, 1024)
-
-
-def usage(*names: str) -> x509.KeyUsage:
-    every = (
-        "digital_signature",
-        "content_commitment",
-        "key_encipherment",
-        "data_encipherment",
-        "key_agreement",
-        "key_cert_sign",
-        "crl_sign",
-        "encipher_only",
-        "decipher_only",
-    )
-    return x509.KeyUsage(**{name: name in names for name in every})
 
 
 def reader(**rules: Any) -> Reader:

@@ -2,7 +2,7 @@
 
 import shutil
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from ceremony.bundle.checking import check_upload_files, require
@@ -40,6 +40,7 @@ TEXTS = {
     "open.officer.B": {"name": "Ben"},
 }
 _CERTIFICATE = (read_certificate, tbs_of)
+Acts = Mapping[str, Callable[[AnyPrompt], Answer]]
 CLEARED = ("state", "usb-out", "evidence", "custody")
 
 
@@ -64,6 +65,20 @@ class Patient(ScriptedOfficers):
             self._again = False
             return Chosen(value="again" if again else "leave")
         return super().ask(replace(prompt, problem=None), frame)
+
+
+class Watched(Patient):
+    """Officers who leave at the first refusal; some questions are answered by the test."""
+
+    def __init__(self, table: Table, acts: Acts) -> None:
+        super().__init__(table, again=False)
+        self.prompts: list[AnyPrompt] = []
+        self._acts = acts
+
+    def ask(self, prompt: AnyPrompt, frame: Frame) -> Answer | Command:
+        self.prompts.append(prompt)
+        act = self._acts.get(prompt.key)
+        return act(prompt) if act is not None else super().ask(prompt, frame)
 
 
 @dataclass

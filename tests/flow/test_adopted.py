@@ -37,7 +37,7 @@ from ceremony.x509.certificate import read_certificate, tbs_of
 from ceremony.x509.issuing import assemble
 from ceremony.x509.pem import write_pem
 from tests.flow.table import PHRASES, TableServices
-from tests.higher import Higher
+from tests.higher import Higher, usage
 
 FACTORY = "acme"
 SERIAL = (1 << 159) + 0xC0FFEE
@@ -70,17 +70,6 @@ def name(common: str, factory: str = FACTORY) -> x509.Name:
     )
 
 
-def usage(*, leaf: bool = False) -> x509.KeyUsage:
-    flags = dict.fromkeys(
-        (
-            *("content_commitment", "key_encipherment", "crl_sign"),
-            *("data_encipherment", "key_agreement", "encipher_only", "decipher_only"),
-        ),
-        False,
-    )
-    return x509.KeyUsage(**flags, key_cert_sign=not leaf, digital_signature=leaf)
-
-
 class Old:
     """A PKI directory as fioctl leaves it; or with the recipe's criticality and names."""
 
@@ -95,7 +84,7 @@ class Old:
         root = (
             self._builder(name("Factory-CA", factory), self.key.public_key(), 7300)
             .add_extension(x509.BasicConstraints(True, None), critical=not recipe)
-            .add_extension(usage(), critical=not recipe)
+            .add_extension(usage("key_cert_sign"), critical=not recipe)
             .add_extension(x509.ExtendedKeyUsage(purposes), critical=recipe)
             .add_extension(
                 x509.SubjectKeyIdentifier.from_public_key(self.key.public_key()), critical=False
@@ -106,7 +95,7 @@ class Old:
         ca = (
             self._builder(name(f"fio-{user}", factory), self.ca_key.public_key(), 3650)
             .add_extension(x509.BasicConstraints(True, 0), critical=True)
-            .add_extension(usage(), critical=True)
+            .add_extension(usage("key_cert_sign"), critical=True)
             .add_extension(
                 x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()),
                 critical=False,
@@ -137,7 +126,7 @@ class Old:
         purposes = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
         signed = (
             self._builder(csr.subject, csr.public_key(), 3650)
-            .add_extension(usage(leaf=True), critical=True)
+            .add_extension(usage("digital_signature"), critical=True)
             .add_extension(purposes, critical=self.recipe)
             .add_extension(names, critical=False)
             .sign(self.key, hashes.SHA256())

@@ -24,7 +24,6 @@ from ceremony.flow.prompts import (
     AnyPrompt,
     Chosen,
     Command,
-    Frame,
     Picked,
     PickPath,
 )
@@ -33,24 +32,8 @@ from ceremony.offline.preflight import machine_rows
 from ceremony.record.chain import Line, read_lines, verify_chain
 from ceremony.x509.issuing import root_content, twin
 from tests.flow.memory import MemoryToken, memory_table
-from tests.flow.sittings import CLEARED, Patient, Sittings, check_end
+from tests.flow.sittings import CLEARED, Acts, Patient, Sittings, Watched, check_end
 from tests.flow.table import Table
-
-Acts = dict[str, Callable[[AnyPrompt], Answer]]
-
-
-class Watched(Patient):
-    """Officers who leave at the first refusal; some questions are answered by the test."""
-
-    def __init__(self, table: Table, acts: Acts) -> None:
-        super().__init__(table, again=False)
-        self.prompts: list[AnyPrompt] = []
-        self._acts = acts
-
-    def ask(self, prompt: AnyPrompt, frame: Frame) -> Answer | Command:
-        self.prompts.append(prompt)
-        act = self._acts.get(prompt.key)
-        return act(prompt) if act is not None else super().ask(prompt, frame)
 
 
 def sit(table: Table, acts: Acts | None = None) -> Watched:

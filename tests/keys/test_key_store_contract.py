@@ -5,7 +5,11 @@ from dataclasses import replace
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import load_der_public_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_der_public_key,
+)
 
 from ceremony.config import Curve
 from ceremony.core.secret import Secret
@@ -20,6 +24,12 @@ def check(spki: bytes, signature: bytes, curve: Curve) -> None:
     digest = hashes.SHA256() if curve is Curve.P256 else hashes.SHA384()
     assert key.curve.name == ("secp256r1" if curve is Curve.P256 else "secp384r1")
     key.verify(signature, DATA, ec.ECDSA(digest))
+
+
+def strangers_spki() -> bytes:
+    """Of a key that is in no store."""
+    public = ec.generate_private_key(ec.SECP256R1()).public_key()
+    return public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
 @pytest.mark.parametrize("curve", list(Curve))
@@ -125,12 +135,8 @@ def test_a_key_that_is_not_in_the_store_does_not_sign(place):
     with place.open() as store:
         store.login(place.secret)
         made = store.generate("root-ca", "01", Curve.P256)
-        stranger = ec.generate_private_key(ec.SECP256R1()).public_key()
-        from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
-        spki = stranger.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         with pytest.raises(KeyStoreError) as refused:
-            store.sign(replace(made, spki=spki), DATA)
+            store.sign(replace(made, spki=strangers_spki()), DATA)
         assert refused.value.code in {"token.signature_wrong", "file.key_missing"}
 
 
@@ -192,11 +198,7 @@ def test_only_the_key_with_that_public_half_is_destroyed(place):
     with place.open() as store:
         store.login(place.secret)
         made = store.generate("root-ca", "01", Curve.P256)
-        from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
-        stranger = ec.generate_private_key(ec.SECP256R1()).public_key()
-        spki = stranger.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         with pytest.raises(KeyStoreError) as refused:
-            store.destroy(replace(made, spki=spki))
+            store.destroy(replace(made, spki=strangers_spki()))
         assert refused.value.code in {"token.key_missing", "file.key_missing"}
         assert store.keys() == (made,)

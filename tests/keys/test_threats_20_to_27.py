@@ -33,7 +33,7 @@ from ceremony.practice.softhsm import create_token
 from ceremony.record.chain import Line
 from tests.flow.conftest import cheap_passwords  # noqa: F401 - a fixture
 from tests.flow.memory import MemoryServices, MemoryToken, memory_table, token_plan
-from tests.flow.sittings import Patient, second_tbs
+from tests.flow.sittings import Patient, Watched, second_tbs
 from tests.flow.table import Table, TableServices
 
 PIN, NSS_PIN, SO_PIN = Secret("1234"), Secret("Practice.123"), Secret("87654321")
@@ -62,20 +62,6 @@ def table_with(media: Path, token: Token, pin: Secret, requests: str = '"tls"') 
     table.papers.pin = pin
     table.services = Services(media)
     return table
-
-
-class Watched(Patient):
-    """Officers who leave at the first refusal, and what they were asked."""
-
-    def __init__(self, table: Table, acts: dict[str, Callable[[AnyPrompt], Answer]]) -> None:
-        super().__init__(table, again=False)
-        self.prompts: list[AnyPrompt] = []
-        self._acts = acts
-
-    def ask(self, prompt: AnyPrompt, frame: Frame) -> Answer | Command:
-        self.prompts.append(prompt)
-        act = self._acts.get(prompt.key)
-        return act(prompt) if act is not None else super().ask(prompt, frame)
 
 
 def sit(table: Table, **acts: Callable[[AnyPrompt], Answer]) -> Watched:

@@ -17,6 +17,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from ceremony.config import Token
 from ceremony.offline.inventory import found_modules
+from tests.higher import usage
 
 Key = ec.EllipticCurvePrivateKey
 Extensions = list[tuple[x509.ExtensionType, bool]]
@@ -24,14 +25,6 @@ Extensions = list[tuple[x509.ExtensionType, bool]]
 START = datetime(2026, 1, 1, tzinfo=UTC)
 SERVER = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
 CLIENT = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])
-
-
-def usage(**set_: bool) -> x509.KeyUsage:
-    names = (
-        *("digital_signature", "content_commitment", "key_encipherment", "data_encipherment"),
-        *("key_agreement", "key_cert_sign", "crl_sign", "encipher_only", "decipher_only"),
-    )
-    return x509.KeyUsage(**{**dict.fromkeys(names, False), **set_})
 
 
 def subject(common_name: str) -> x509.Name:
@@ -64,7 +57,7 @@ def certificates() -> dict[str, bytes]:
     root, ca, leaf, throw_away = (ec.generate_private_key(ec.SECP256R1()) for _ in range(4))
     ski = x509.SubjectKeyIdentifier.from_public_key
     aki = x509.AuthorityKeyIdentifier.from_issuer_public_key
-    root_usage = usage(key_cert_sign=True, crl_sign=True)
+    root_usage = usage("key_cert_sign", "crl_sign")
     strict: Extensions = [
         (x509.BasicConstraints(ca=True, path_length=None), True),
         (root_usage, True),
@@ -76,11 +69,11 @@ def certificates() -> dict[str, bytes]:
     ]
     local: Extensions = [
         (x509.BasicConstraints(ca=True, path_length=0), True),
-        (usage(key_cert_sign=True), True),
+        (usage("key_cert_sign"), True),
         (ski(ca.public_key()), False),
         (aki(root.public_key()), False),
     ]
-    signs = usage(digital_signature=True)
+    signs = usage("digital_signature")
     tls: Extensions = [
         (signs, True),
         (SERVER, False),

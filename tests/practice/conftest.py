@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from ceremony.practice.factory import PracticeFactory, User
+from tests.higher import usage
 
 FACTORY = "rehearsal-acme"
 OWNER = "0123456789abcdef01234567"
@@ -41,21 +42,6 @@ def dn(cn: str | None, ou: str | None = None) -> x509.Name:
     if ou:
         parts.append(x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, ou))
     return x509.Name(parts)
-
-
-def usage(*names: str) -> x509.KeyUsage:
-    every = [
-        "digital_signature",
-        "content_commitment",
-        "key_encipherment",
-        "data_encipherment",
-        "key_agreement",
-        "key_cert_sign",
-        "crl_sign",
-        "encipher_only",
-        "decipher_only",
-    ]
-    return x509.KeyUsage(**{name: name in names for name in every})
 
 
 @dataclass(kw_only=True)
