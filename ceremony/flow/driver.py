@@ -49,13 +49,19 @@ class Outcome(Enum):
 # No second try can change these.
 _FINAL = frozenset({"typeback.mismatch", "review.refused", "request.root_exists"})
 
+_NO_WAY_BACK = "There is nothing to go back to: what came before this is on record."
+_NOBODY_TO_UNLOCK = "No pause yet: both officers' phrases end it, so both are enrolled first."
+_CLOSED = "The record is closed: nothing can be added to it."
+
 
 class _Quit(Exception):  # noqa: N818 - it is no error
     pass
 
 
 class _Back(Exception):  # noqa: N818
-    pass
+    def __init__(self, key: str) -> None:
+        self.key = key
+        super().__init__(key)
 
 
 def run(room: Room, frontend: Frontend) -> Outcome:
@@ -67,11 +73,13 @@ def run(room: Room, frontend: Frontend) -> Outcome:
     Raises:
         CeremonyError: what stopped it; it is on record as `refused` or `stop`.
     """
+    left = ""
     while True:
         try:
             _unlock(room, frontend)
-            _drive(room, frontend, ceremony(room))
-        except _Back:
+            _drive(room, frontend, ceremony(room), left=left)
+        except _Back as back:
+            left = back.key
             continue
         except _Quit:
             if not room.record.closed:
@@ -84,6 +92,7 @@ def run(room: Room, frontend: Frontend) -> Outcome:
         except CeremonyError as exc:
             if not _try_again(room, frontend, exc):
                 raise
+            left = ""
             continue
         return Outcome.CLOSED
 
@@ -131,7 +140,10 @@ def _try_again(room: Room, frontend: Frontend, error: CeremonyError) -> bool:
     return False
 
 
-def _drive(room: Room, frontend: Frontend, flow: Flow[T], *, locked: bool = False) -> T:
+def _drive(
+    room: Room, frontend: Frontend, flow: Flow[T], *, locked: bool = False, left: str = ""
+) -> T:
+    """Asks what the flow asks. `left` is the key of the question that was just gone back from."""
     with closing_generator(flow):
         answer: Answer | None = None
         while True:
@@ -144,6 +156,9 @@ def _drive(room: Room, frontend: Frontend, flow: Flow[T], *, locked: bool = Fals
                 frontend.progress(prompt, room.frame(prompt.step))
                 answer = None
             else:
+                if prompt.key == left and prompt.problem is None:
+                    prompt = replace(prompt, problem=_NO_WAY_BACK)
+                left = ""
                 answer = _ask(room, frontend, prompt, locked=locked)
 
 
@@ -159,11 +174,14 @@ def _ask(room: Room, frontend: Frontend, prompt: AnyPrompt, *, locked: bool) -> 
             continue
         match answer:
             case Command.BACK:
-                raise _Back
+                raise _Back(prompt.key)
             case Command.EXCEPTION if not room.record.closed:
                 _record_exception(room, frontend, prompt.step)
             case Command.PAUSE if not room.record.closed and may_pause(room):
                 _pause(room, frontend, prompt.step)
+            case Command.EXCEPTION | Command.PAUSE:
+                why = _CLOSED if room.record.closed else _NOBODY_TO_UNLOCK
+                prompt = replace(prompt, problem=why)
 
 
 def _record_exception(room: Room, frontend: Frontend, step: Step) -> None:

@@ -1,7 +1,7 @@
 """Bundles that leave the room: written to a stick, read back, and known by words on paper."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ceremony.bundle.qr import qr_png
@@ -17,6 +17,8 @@ from ceremony.flow.room import Room
 from ceremony.flow.sticks import keep, pull, refuse_pulled, refuse_wrong
 from ceremony.flow.words import type_back
 from ceremony.record.chain import Line
+
+_COMPARE = "What was typed did not match. Compare your paper with these words once more."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,11 +61,8 @@ def carry_out(room: Room, parcel: Parcel) -> Flow[Fingerprint]:
         done = yield from _write(room, parcel)
     fingerprint = Fingerprint.from_hex(done.data["fingerprint"])
 
-    def show_again() -> Flow[None]:
-        yield from acknowledge(parcel.words(fingerprint, str(done.data["path"])))
-
+    words = parcel.words(fingerprint, str(done.data["path"]))
     if not room.has("proof", parcel.what):
-        yield from show_again()
         yield from type_back(
             room,
             step=parcel.step,
@@ -71,7 +70,7 @@ def carry_out(room: Room, parcel: Parcel) -> Flow[Fingerprint]:
             paper="sheet of words that you have just written",
             value=fingerprint,
             policy=Policy.PROOF,
-            show_again=show_again,
+            show=lambda again: acknowledge(replace(words, problem=_COMPARE if again else None)),
         )
         room.append(parcel.step, "proof", parcel.what, by=list(room.officers))
     yield from pull(room, parcel.step, parcel.stick)

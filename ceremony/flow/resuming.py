@@ -105,7 +105,8 @@ def _on_paper(room: Room) -> str:
     if paper is None:
         return "none so far; if you hold one, stop: lines were taken away"
     since = _unvouched(room)
-    return f"of {paper.at}; {since} lines since. If yours is later, stop: lines were taken away"
+    lines = "line" if since == 1 else "lines"
+    return f"of {paper.at}; {since} {lines} since. If yours is later, stop: lines were taken away"
 
 
 def _last(room: Room) -> Line:

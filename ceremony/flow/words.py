@@ -27,13 +27,14 @@ def type_back(
     paper: str,
     value: Fingerprint,
     policy: Policy,
-    show_again: Callable[[], Flow[None]] | None = None,
+    show: Callable[[bool], Flow[None]] | None = None,
 ) -> Flow[None]:
     """Both officers type their words of `value` from `paper`.
 
     Args:
         what: `plan`, `request`, `upload` ...: part of the record's keys.
-        show_again: shown after a mismatch, where the paper was copied from this screen.
+        show: where the paper is copied from this screen: shows the words, before each try;
+            told whether the one before it failed.
 
     Raises:
         VerificationError: `typeback.mismatch`: wrong for the second time.
@@ -41,14 +42,16 @@ def type_back(
     scope = f"{what}/{value.hex}"  # all of it: 64 bits are made to agree in an afternoon
     while True:
         _explain(room, step, what, paper, scope)
-        attempt = _mismatches(room, scope)
-        if attempt >= _MISMATCHES:
+        failed = _mismatches(room, scope)
+        if len(failed) >= _MISMATCHES:
             raise VerificationError(
                 "typeback.mismatch",
                 f"the words typed from the {paper} are not those of what lies here",
                 hint="Find out which of the two is false; fetch or print again, and start anew.",
             )
-        drawn = _drawn(room, step, f"{scope}/{attempt + 1}", policy)
+        if show is not None:
+            yield from show(bool(failed))
+        drawn = _drawn(room, step, f"{scope}/{len(failed) + 1}", policy)
         matched = True
         for seat in SEATS:
             matched = yield from _officer(room, step, what, paper, value, drawn, seat)
@@ -56,29 +59,39 @@ def type_back(
                 break
         if matched:
             return
-        if show_again is not None:
-            yield from show_again()
 
 
 def _explain(room: Room, step: Step, what: str, paper: str, scope: str) -> None:
     """An exception for each mismatch on record that has none yet."""
-    for line in room.record.all("type-back"):
-        if line.key.startswith(f"{scope}/") and line.data["verdict"] == Verdict.MISMATCH.value:
-            room.exception(
-                step,
-                f"wrong word in type-back of {what}",
-                f"{line.data['wrong']} of {len(line.data['positions'])} words differ from the "
-                f"{paper}",
-                "new places drawn for both officers; a second mismatch stops the ceremony",
-                [f"the rule of the type-back; {line.data['officer']} typed"],
-                about=f"type-back {line.key}",
-            )
+    for line in _mismatches(room, scope):
+        room.exception(
+            step,
+            f"wrong word in type-back of {what}",
+            f"{line.data['wrong']} of {len(line.data['positions'])} words differ from the {paper}",
+            "new places drawn for both officers; a second mismatch stops the ceremony",
+            [f"the rule of the type-back; {line.data['officer']} typed"],
+            about=f"type-back {line.key}",
+        )
 
 
-def _mismatches(room: Room, scope: str) -> int:
-    return sum(
-        line.key.startswith(f"{scope}/") and line.data["verdict"] == Verdict.MISMATCH.value
+def _mismatches(room: Room, scope: str) -> list[Line]:
+    return [
+        line
         for line in room.record.all("type-back")
+        if line.key.startswith(f"{scope}/") and line.data["verdict"] == Verdict.MISMATCH.value
+    ]
+
+
+def _told(failed: list[Line]) -> tuple[Text, ...]:
+    """New places alone would look like the next screen: that the first try failed is said."""
+    return tuple(
+        Text(
+            text=f"The words that {line.data['officer']} typed did not match: an exception, on "
+            "record. These places are new for both officers; one more wrong word stops the "
+            "ceremony.",
+            tone=Tone.WARN,
+        )
+        for line in failed
     )
 
 
@@ -102,6 +115,7 @@ def _officer(
         step=step,
         title=f"Type back: {paper}",
         body=(
+            *_told(_mismatches(room, drawn.key.rpartition("/")[0])),
             Text(
                 text=f"{room.officer(seat)}, read these {len(positions)} words from the {paper} "
                 "and type them. The other officer watches the paper.",

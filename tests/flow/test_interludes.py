@@ -1,5 +1,6 @@
 """Exceptions are numbered and decided; a pause is a lock that only two phrases open."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,8 @@ class Officers:
         self.asked.append(prompt)
         if prompt.key == self._at and self._press:
             return self._press.pop()
+        if prompt.key == self._at:  # what came of the key is said, and kept in `asked`
+            prompt = replace(prompt, problem=None)
         if prompt.key == "exception":
             return Entered(values=WHAT)
         if prompt.key == "exception.decision":
@@ -157,3 +160,24 @@ def test_a_pause_is_in_the_report_with_its_times_and_who_stayed(tmp_path: Path) 
     part = text[text.index("Pauses") :][:900]
     for told in (began, ended, "lunch", "Ben Practice"):
         assert told in " ".join(part.split())
+
+
+@pytest.mark.parametrize(
+    ("at", "command", "said"),
+    [
+        ("open.place", Command.PAUSE, "No pause yet"),
+        ("open.welcome", Command.BACK, "nothing to go back to"),
+        ("root.phrase.A", Command.BACK, "nothing to go back to"),
+        ("close.finished", Command.EXCEPTION, "The record is closed"),
+        ("close.finished", Command.PAUSE, "The record is closed"),
+    ],
+)
+def test_a_key_that_does_nothing_here_says_so(
+    tmp_path: Path, at: str, command: Command, said: str
+) -> None:
+    table = Table(tmp_path)
+    officers = Officers(table, at, command)
+    assert hold(table, officers) is Outcome.CLOSED
+    first = officers.keys().index(at)
+    assert officers.keys()[first + 1] == at
+    assert said in (officers.asked[first + 1].problem or "")

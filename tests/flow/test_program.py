@@ -1,4 +1,5 @@
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from ceremony.flow.prompts import (
     EnterSecret,
     Frame,
     SecretEntered,
+    Text,
     TypeBack,
     Typed,
     Working,
@@ -48,6 +50,8 @@ class Interrupting:
             if isinstance(self._act, Command):
                 return self._act
             raise self._act
+        if len(self.asked) - 2 == self._at:  # what came of the key is said here, and no more
+            prompt = replace(prompt, problem=None)
         return self.officers.ask(prompt, frame)
 
 
@@ -138,6 +142,8 @@ class WrongWords(Interrupting):
             self._times -= 1
             wrong = Fingerprint(bytes(32)).words
             return Typed(words=tuple(wrong[position] for position in prompt.positions))
+        if prompt.key == "export.words":  # it tells of the words that did not match
+            prompt = replace(prompt, problem=None)
         return super().ask(prompt, frame)
 
 
@@ -153,6 +159,28 @@ def test_a_wrong_word_is_an_exception_and_a_second_try_is_allowed(
         draws = [line for line in room.record.all("draw") if line.key.startswith(what[:4])]
         assert len(draws) == 2
         assert draws[0].data["A"] != draws[1].data["A"]
+
+
+def test_who_typed_a_wrong_word_is_told_so_before_the_second_try(tmp_path: Path) -> None:
+    """Else the second grid, with other places, looks like the next one in order."""
+    table = Table(tmp_path)
+    told: list[str] = []
+
+    class Reading(WrongWords):
+        def ask(self, prompt: AnyPrompt, frame: Frame) -> Answer | Command:
+            if isinstance(prompt, TypeBack) and prompt.key == "upload.words":
+                told.append(" ".join(b.text for b in prompt.body if isinstance(b, Text)))
+            if prompt.key == "export.words" and told:
+                told.append(prompt.problem or "")
+            return super().ask(prompt, frame)
+
+    assert _hold(table, Reading(table, "upload.words", 1)) is Outcome.CLOSED
+    first, copied, for_a, for_b = told
+    assert "did not match" not in first
+    assert "did not match" in copied
+    for again in (for_a, for_b):
+        assert "words that Ada Practice typed did not match" in again
+        assert "one more wrong word stops the ceremony" in again
 
 
 @pytest.mark.parametrize("what", ["plan.words", "request.words", "upload.words"])

@@ -52,7 +52,7 @@ async def main() -> None:
     parser.add_argument("--size", default="80x24")
     parser.add_argument("--theme", default="dark")
     parser.add_argument("names", nargs="*")
-    given = parser.parse_args()
+    given = parser.parse_intermixed_args()
     given.out.mkdir(parents=True, exist_ok=True)
     columns, rows = (int(part) for part in given.size.split("x"))
     for name in given.names or [*samples.PROMPTS, *EXTRA, "working"]:
