@@ -1,11 +1,15 @@
-"""What both command lines share: examples first, the build's hash, completions, the handbook."""
+"""What both command lines share: examples first, the build's hash, progress, the handbook."""
 
+import os
+import sys
+import time
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import click
 
 from ceremony import __version__
+from ceremony.core.pace import Pace
 from ceremony.examples import EXAMPLES
 
 SHELLS: Final = ("bash", "zsh", "fish")
@@ -15,6 +19,60 @@ _INSTALL: Final = {
     "zsh": "~/.zfunc/_{name}   (a folder of your fpath)",
     "fish": "~/.config/fish/completions/{name}.fish",
 }
+
+
+_QUIET_S: Final = 5.0
+_OFTEN_S: Final = 0.2
+
+
+class ProgressLine:
+    """A line on stderr: rewritten on a terminal that can, a new one now and then elsewhere.
+
+    Its first call says what was done before.
+
+    Args:
+        title: what is done.
+        total: how many there are, where that is known.
+        bad: what to call those that did not come to a good end.
+    """
+
+    def __init__(self, title: str, total: int | None, *, bad: str) -> None:
+        self._title, self._total, self._bad = title, total, bad
+        self._pace: Pace | None = None
+        self._told_s = 0.0
+        self._begun = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, *exc: object) -> None:
+        if self._begun and kind is not KeyboardInterrupt:  # click ends the line then
+            sys.stderr.write("\n")
+
+    def __call__(self, done: int, bad: int) -> None:
+        """So many are done, `bad` of them badly."""
+        now_s = time.monotonic()
+        if self._pace is None:
+            self._pace = Pace(began_s=now_s, at_first=done, total=self._total)
+            self._told_s = now_s
+            return
+        width = _width()
+        if now_s - self._told_s < (_OFTEN_S if width else _QUIET_S) and done != self._total:
+            return
+        self._told_s = now_s
+        line = f"{self._title}: {self._pace.line(done, now_s)}"
+        line += f", {bad} {self._bad}" if bad else ""
+        # What is wider than the terminal could not be rewritten.
+        sys.stderr.write(f"\r\x1b[2K{line[: width - 1]}" if width else f"{line}\n")
+        sys.stderr.flush()
+        self._begun = bool(width)
+
+
+def _width() -> int:
+    """Of the terminal that stderr is; 0 where no line can be rewritten."""
+    if not sys.stderr.isatty() or os.environ.get("TERM", "dumb") == "dumb":
+        return 0
+    return os.get_terminal_size(sys.stderr.fileno()).columns or 80
 
 
 class Command(click.Command):

@@ -2,7 +2,6 @@
 
 import json
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,8 +11,7 @@ import click
 
 from ceremony import config
 from ceremony.bundle.media import MAX_PEM_BYTES, SUMS, read_file
-from ceremony.command_line import Group
-from ceremony.core.pace import Pace
+from ceremony.command_line import Group, ProgressLine
 from ceremony.core.text import show
 from ceremony.devices.batch import issue
 from ceremony.devices.ledger import Device, Ledger
@@ -29,7 +27,6 @@ from ceremony.offline.floor import ca_certificates, open_ca_store
 from ceremony.x509.certificate import read_certificate
 
 SCHEMA: Final = "ceremony-devices/1"
-_QUIET_S: Final = 5.0
 _FILE = click.Path(path_type=Path)
 _CA = click.option("--ca", type=_FILE, metavar="FILE", help="Certificate of the local CA.")
 _LEDGER = click.option(
@@ -94,8 +91,12 @@ def issue_command(**given: Any) -> int:
         open_ca_store(
             given["ca"], ca, key_file=key_file, plan=plan, name=name, secret_file=secret
         ) as (store, key),
+        ProgressLine("issuing", order.source.total, bad="refused") as line,
     ):
-        tell = _progress(order.source.total)
+
+        def tell(progress: Progress) -> None:
+            line(progress.lines, progress.refused)
+
         summary = issue(order, ledger=ledger, store=store, key=key, at=at, tell=tell)
     _tell(summary, ledger_path, as_json=given["as_json"])
     return ExitStatus.VERIFICATION if summary.refused else ExitStatus.DONE
@@ -172,36 +173,6 @@ def _ledger_path(ca: Path | None, ledger: Path | None) -> Path:
             hint="Copy the CA's files to a folder of its own, or name the ledger with --ledger.",
         )
     return path
-
-
-class _Progress:
-    """A line on stderr: rewritten on a terminal, a new one now and then elsewhere."""
-
-    def __init__(self, total: int | None) -> None:
-        self._total = total
-        self._pace: Pace | None = None
-        self._told_s = 0.0
-
-    def __call__(self, progress: Progress) -> None:
-        now_s = time.monotonic()
-        if self._pace is None:
-            self._pace = Pace(began_s=now_s, at_first=progress.lines, total=self._total)
-            self._told_s = now_s
-            return
-        terminal = sys.stderr.isatty()
-        whole = progress.lines == self._total
-        if now_s - self._told_s < (0.2 if terminal else _QUIET_S) and not whole:
-            return
-        self._told_s = now_s
-        refused = f", {progress.refused} refused" if progress.refused else ""
-        line = f"issuing: {self._pace.line(progress.lines, now_s)}{refused}"
-        sys.stderr.write(f"\r\x1b[2K{line}" if terminal else f"{line}\n")
-        if terminal and whole:
-            sys.stderr.write("\n")
-        sys.stderr.flush()
-
-
-_progress = _Progress
 
 
 def _tell(summary: Summary, ledger: Path, *, as_json: bool) -> None:

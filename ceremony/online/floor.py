@@ -1,17 +1,16 @@
 """`ceremony-online devices`: register what was issued, and check a device's way in."""
 
 import json
-import sys
-import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import click
 
-from ceremony.command_line import Group
+from ceremony.command_line import Group, ProgressLine
 
 _PATH = click.Path(path_type=Path)
-_QUIET_S: Final = 5.0
 _TOKEN = click.option(
     "--token-file",
     metavar="FILE|-|keyring:NAME",
@@ -90,14 +89,10 @@ def _with_api(path: Path, given: dict[str, Any], outcomes: Any) -> tuple[int, in
         rehearsal=plan.rehearsal,
         bounds=registration.BOUNDS,
     )
-    totals = registration.register(
-        api,
-        wanted,
-        read_issued(path),
-        outcomes,
-        workers=given["workers"],
-        tell=_Progress(count_issued(path)),
-    )
+    with _progress(count_issued(path)) as tell:
+        totals = registration.register(
+            api, wanted, read_issued(path), outcomes, workers=given["workers"], tell=tell
+        )
     return totals.good, totals.bad, totals.skipped
 
 
@@ -121,31 +116,15 @@ def _with_service(path: Path, given: dict[str, Any], outcomes: Any) -> tuple[int
         name=given["name"],
     )
     files = csr_files(path)
-    tell = _Progress(len(files))
-    return send_all(service, files, asked, given["out"], outcomes, tell)
+    with _progress(len(files)) as tell:
+        return send_all(service, files, asked, given["out"], outcomes, tell)
 
 
-class _Progress:
-    """A line on stderr: rewritten on a terminal, a new one now and then elsewhere."""
-
-    def __init__(self, total: int | None) -> None:
-        from ceremony.core.pace import Pace
-
-        self._total = total
-        self._pace = Pace(began_s=time.monotonic(), total=total)
-        self._told_s = time.monotonic()
-
-    def __call__(self, good: int, bad: int) -> None:
-        now_s, done = time.monotonic(), good + bad
-        terminal, whole = sys.stderr.isatty(), done == self._total
-        if now_s - self._told_s < (0.2 if terminal else _QUIET_S) and not whole:
-            return
-        self._told_s = now_s
-        line = f"registering: {self._pace.line(done, now_s)}" + (f", {bad} not" if bad else "")
-        sys.stderr.write(f"\r\x1b[2K{line}" if terminal else f"{line}\n")
-        if terminal and whole:
-            sys.stderr.write("\n")
-        sys.stderr.flush()
+@contextmanager
+def _progress(total: int | None) -> Iterator[Callable[[int, int], None]]:
+    with ProgressLine("registering", total, bad="not") as line:
+        line(0, 0)
+        yield lambda good, bad: line(good + bad, bad)
 
 
 @devices.command()
