@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
 from functools import cache
+from typing import Any
 
 from ceremony.documents.model import Document, printable
 
@@ -20,6 +21,7 @@ _NO_DATE = datetime(1970, 1, 1, tzinfo=UTC)
 _ACROSS_SIZE = 84
 _BREAKS = "/-=,;"  # a path or a name is broken behind one of these, where it can be
 _UNITS = 1000  # a built-in font's widths are given for this size
+Stroke = Callable[[Any], object]  # draws on the FPDF that it is given
 
 
 class Face(Enum):
@@ -69,41 +71,47 @@ class _Widths(dict[str, float]):
 _widths = cache(_Widths)
 
 
+def _write(pdf: Any, x: float, baseline: float, text: str, type_: Type) -> None:
+    pdf.set_font(*type_.face.value, type_.size)
+    if text:
+        pdf.text(x, baseline, printable(text))
+
+
 class Canvas:
-    """Pages of one document.
+    """Pages of one document. They are laid out first and drawn last, when they are counted."""
 
-    Args:
-        pages: how many there will be, for "page n of m"; 0 while they are counted.
-    """
-
-    def __init__(self, document: Document, pages: int) -> None:
-        from fpdf import FPDF
-
+    def __init__(self, document: Document) -> None:
         self._document = document
-        self._pages = pages
-        self._pdf = FPDF(format="A4", unit="mm")
-        self._pdf.set_auto_page_break(False)
-        # What is packed depends on the packer: other machines must make the same bytes.
-        self._pdf.set_compression(False)
-        self._pdf.set_creation_date(document.created or _NO_DATE)
-        self._pdf.set_title(printable(document.title))
-        self._pdf.set_creator("ceremony")
-        self._pdf.set_lang("en")
+        self._pages: list[list[Stroke]] = []
         self.y = TOP
         self.new_page()
 
     @property
     def page(self) -> int:
-        """The number of the page that is being drawn, 1 for the first."""
-        return int(self._pdf.page_no())
+        """The number of the page that is being laid out, 1 for the first."""
+        return len(self._pages)
 
     def finish(self) -> bytes:
         """The PDF file."""
-        return bytes(self._pdf.output())
+        from fpdf import FPDF
+
+        pdf = FPDF(format="A4", unit="mm")
+        pdf.set_auto_page_break(False)
+        # What is packed depends on the packer: other machines must make the same bytes.
+        pdf.set_compression(False)
+        pdf.set_creation_date(self._document.created or _NO_DATE)
+        pdf.set_title(printable(self._document.title))
+        pdf.set_creator("ceremony")
+        pdf.set_lang("en")
+        for strokes in self._pages:
+            pdf.add_page()
+            for stroke in strokes:
+                stroke(pdf)
+        return bytes(pdf.output())
 
     def new_page(self) -> None:
         """Starts a page: the mark across it, its header, its footer."""
-        self._pdf.add_page()
+        self._pages.append([])
         self._across()
         small = Type(size=7.6)
         bold = Type(face=Face.BOLD, size=7.6)
@@ -113,10 +121,9 @@ class Canvas:
         self.text(WIDTH - LEFT - self.width(marks, bold), 14, marks, bold)
         self.rule(15.6, 0.25)
         self.rule(283, 0.25)
-        number = f"Page {self.page} of {self._pages}"
         footer = self.wrap(self._document.footer, ROOM - 24, small)[:2]
         self.lines(footer, LEFT, 284.4, small)
-        self.text(WIDTH - LEFT - self.width(number, small), 287, number, small)
+        self._number(self.page, small)
         self.y = TOP
 
     def break_page(self) -> None:
@@ -131,15 +138,30 @@ class Canvas:
         self.new_page()
         return True
 
+    def _draw(self, stroke: Stroke) -> None:
+        self._pages[-1].append(stroke)
+
     def _across(self) -> None:
         if not self._document.marks:
             return
         type_ = Type(face=Face.BOLD, size=_ACROSS_SIZE)
         mark = self._document.marks[0]
-        self._pdf.set_text_color(241)
-        with self._pdf.rotation(52, WIDTH / 2, HEIGHT / 2):
-            self.text((WIDTH - self.width(mark, type_)) / 2, HEIGHT / 2 + 10, mark, type_)
-        self._pdf.set_text_color(0)
+        x = (WIDTH - self.width(mark, type_)) / 2
+
+        def draw(pdf: Any) -> None:
+            pdf.set_text_color(241)
+            with pdf.rotation(52, WIDTH / 2, HEIGHT / 2):
+                _write(pdf, x, HEIGHT / 2 + 10, mark, type_)
+            pdf.set_text_color(0)
+
+        self._draw(draw)
+
+    def _number(self, page: int, type_: Type) -> None:
+        def draw(pdf: Any) -> None:
+            number = f"Page {page} of {self.page}"
+            _write(pdf, WIDTH - LEFT - self.width(number, type_), 287, number, type_)
+
+        self._draw(draw)
 
     def width(self, text: str, type_: Type) -> float:
         """How wide a line is."""
@@ -147,34 +169,44 @@ class Canvas:
 
     def text(self, x: float, baseline: float, text: str, type_: Type) -> None:
         """One line of text."""
-        self._pdf.set_font(*type_.face.value, type_.size)
-        if text:
-            self._pdf.text(x, baseline, printable(text))
+        self._draw(lambda pdf: _write(pdf, x, baseline, text, type_))
 
     def rule(
         self, y: float, weight: float = 0.2, x: float = LEFT, width: float = ROOM, grey: int = 0
     ) -> None:
         """A horizontal line."""
-        self._pdf.set_line_width(weight)
-        self._pdf.set_draw_color(grey)
-        self._pdf.line(x, y, x + width, y)
+        self._line(x, y, x + width, y, weight, grey)
 
     def upright(self, x: float, top: float, bottom: float, grey: int) -> None:
         """A thin vertical line."""
-        self._pdf.set_line_width(0.15)
-        self._pdf.set_draw_color(grey)
-        self._pdf.line(x, top, x, bottom)
+        self._line(x, top, x, bottom, 0.15, grey)
+
+    def _line(self, x: float, y: float, to_x: float, to_y: float, weight: float, grey: int) -> None:
+        def draw(pdf: Any) -> None:
+            pdf.set_line_width(weight)
+            pdf.set_draw_color(grey)
+            pdf.line(x, y, to_x, to_y)
+
+        self._draw(draw)
 
     def frame(self, x: float, y: float, width: float, height: float, weight: float = 0.3) -> None:
         """An empty black rectangle."""
-        self._pdf.set_line_width(weight)
-        self._pdf.set_draw_color(0)
-        self._pdf.rect(x, y, width, height)
+
+        def draw(pdf: Any) -> None:
+            pdf.set_line_width(weight)
+            pdf.set_draw_color(0)
+            pdf.rect(x, y, width, height)
+
+        self._draw(draw)
 
     def fill(self, x: float, y: float, width: float, height: float, grey: int = 0) -> None:
         """A filled rectangle, 0 black to 255 white."""
-        self._pdf.set_fill_color(grey)
-        self._pdf.rect(x, y, width, height, style="F")
+
+        def draw(pdf: Any) -> None:
+            pdf.set_fill_color(grey)
+            pdf.rect(x, y, width, height, style="F")
+
+        self._draw(draw)
 
     def wrap(self, text: str, width: float, type_: Type) -> list[str]:
         """Lines that fit `width`; a word that is longer is broken where it is full."""

@@ -1,7 +1,6 @@
 """Documents as PDF: A4, core fonts, black on white; the same document gives the same bytes."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from functools import singledispatch
 
 from ceremony.bundle.qr import dark_runs, qr_matrix
@@ -28,14 +27,8 @@ _NAME_LINES = 8
 
 
 def render_pdf(document: Document) -> bytes:
-    """The document as PDF; pages are counted first, so that each says "page n of m"."""
-    parts = _parts(document)
-    counted = _draw(document, parts, 0)
-    return _draw(document, parts, counted.page).finish()
-
-
-def _draw(document: Document, parts: Mapping[int, float], pages: int) -> Canvas:
-    canvas = Canvas(document, pages)
+    """The document as PDF."""
+    canvas = Canvas(document)
     canvas.y += 2
     for line in canvas.wrap(document.title, ROOM, Type(face=Face.BOLD, size=21)):
         canvas.lines([line], LEFT, canvas.y, Type(face=Face.BOLD, size=21))
@@ -47,23 +40,13 @@ def _draw(document: Document, parts: Mapping[int, float], pages: int) -> Canvas:
     for at, block in enumerate(document.blocks):
         if isinstance(block, model.Heading):
             canvas.need(_HEADING + _least(document.blocks[at + 1 :], canvas))
-            canvas.need(parts[at])
+            canvas.need(_whole(block, document.blocks[at + 1 :], Canvas(document)))
         _block(block, canvas)
-    return canvas
-
-
-def _parts(document: Document) -> dict[int, float]:
-    """By the place of its heading, the height of each part that is kept on one page."""
-    blank = replace(document, marks=(), footer="")
-    return {
-        at: _whole(block, document.blocks[at + 1 :], Canvas(blank, 0))
-        for at, block in enumerate(document.blocks)
-        if isinstance(block, model.Heading)
-    }
+    return canvas.finish()
 
 
 def _whole(heading: model.Heading, after: Sequence[Block], scratch: Canvas) -> float:
-    """Height of a part, drawn on an empty page; 0 where it is too long to be kept on one."""
+    """Height of a part, laid out on an empty page; 0 where it is too long to be kept on one."""
     part: list[Block] = [heading]
     for block in after:
         ends = isinstance(block, model.Heading) and block.level <= heading.level
