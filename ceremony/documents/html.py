@@ -49,17 +49,28 @@ def render_html(document: Document) -> bytes:
 
 
 def _parts(blocks: Iterable[Block]) -> Iterator[str]:
-    """The blocks, each part in a section of its own, which print keeps on a page if it fits."""
+    """The blocks, each part in a section of its own, which print keeps on a page if it fits.
+
+    A page break belongs to the section that follows: beside it, a browser that finds the
+    section too long for one page leaves the new page empty and begins on the next.
+    """
     open_: list[int] = []
+    breaks = False
     for block in blocks:
         if isinstance(block, model.Heading | model.PageBreak):
             level = block.level if isinstance(block, model.Heading) else 1
             while open_ and open_[-1] >= level:
                 open_.pop()
                 yield "</section>"
+        if isinstance(block, model.PageBreak):
+            breaks = True
+            continue
         if isinstance(block, model.Heading):
             open_.append(block.level)
-            yield "<section>"
+            yield '<section class="break">' if breaks else "<section>"
+        elif breaks:
+            yield '<div class="break"></div>'
+        breaks = False
         yield _block(block)
     yield from ("</section>" for _ in open_)
 
@@ -74,8 +85,11 @@ def _style(document: Document) -> str:
 
 
 def _css(text: str) -> str:
-    """A CSS string; everything but letters, digits and spaces is a numeric escape."""
-    safe = (c if c.isascii() and (c.isalnum() or c == " ") else f"\\{ord(c):06x}" for c in text)
+    """A CSS string; everything but letters, digits and spaces is a numeric escape.
+
+    The space that ends an escape is part of it (CSS Syntax 3 §4.3.7), so each has its own.
+    """
+    safe = (c if c.isascii() and (c.isalnum() or c == " ") else f"\\{ord(c):06x} " for c in text)
     return '"' + "".join(safe) + '"'
 
 
@@ -214,8 +228,3 @@ def _signatures(block: model.Signatures) -> str:
         for role, name in block.rows
     )
     return f'<div class="signatures">\n{rows}</div>'
-
-
-@_block.register
-def _page_break(block: model.PageBreak) -> str:  # noqa: ARG001 - it says nothing
-    return '<div class="break"></div>'

@@ -3,6 +3,7 @@
 from ceremony.core.text import show
 from ceremony.documents.entries import Entries, Entry
 from ceremony.documents.model import Block, Facts, Heading
+from ceremony.documents.parts import numbered
 
 _ENDS = frozenset({"resume", "back"})
 
@@ -17,7 +18,7 @@ def _pause(entries: Entries, entry: Entry) -> Facts:
     end = _end(entries, entry)
     ended = "NOT ENDED" if end is None else f"{end.line.at}, by {end.names()}, each with a phrase"
     return Facts(
-        caption=f"Pause, {entry.line.at}, step {show(entry.line.step)}",
+        caption=f"Pause, {entry.line.at}, step {numbered(show(entry.line.step))}",
         rows=(
             ("From", entry.line.at),
             ("Until", ended),

@@ -5,6 +5,7 @@ from ceremony.documents.course import sentence
 from ceremony.documents.entries import Entries, Entry
 from ceremony.documents.interruptions import pauses
 from ceremony.documents.model import Block, Column, Facts, Heading, Paragraph, Table
+from ceremony.documents.parts import numbered
 from ceremony.record.chain import Line
 
 _CHECK_COLUMNS = (
@@ -67,7 +68,8 @@ def exceptions(entries: Entries) -> tuple[Block, ...]:
         blocks.append(Paragraph(text="No exception is on record."))
     blocks += [
         Facts(
-            caption=f"{show(entry.line.key)}, {entry.line.at}, step {show(entry.line.step)}",
+            caption=f"{show(entry.line.key)}, {entry.line.at}, step "
+            f"{numbered(show(entry.line.step))}",
             rows=(
                 ("What", entry.typed("what")),
                 ("Why", entry.typed("why")),
@@ -93,8 +95,8 @@ def _refusals(entries: Entries) -> tuple[Block, ...]:
         return ()
     columns = (
         Column(title="Time (UTC)", share=33),
-        Column(title="What", share=14),
-        Column(title="Code", share=32, mono=True),
+        Column(title="What", share=18),
+        Column(title="Code", share=28, mono=True),
         Column(title="Message, and what followed", share=74),
     )
     officers = [entry.typed("name") for entry in entries.all("officer") if entry.line.key in "AB"]

@@ -23,8 +23,8 @@ from ceremony.kinds import facts_of
 from ceremony.record.journal import NAME as RECORD
 
 _STATEMENT = (
-    "The officers named in this record were present, took the steps that it tells, and "
-    "wrote its head on paper."
+    "The officers named in this record passed its fences with phrases of their own and took the "
+    "steps that it tells. Its head, which this line completes, is theirs to write on paper."
 )
 FINISHED = "finished"
 _SPACE, _PER_BYTE = 1024 * 1024, 20

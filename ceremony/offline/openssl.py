@@ -134,7 +134,8 @@ def verify_crl(
                 break
             status, said = _run(Path(openssl), arguments, folder)
             fits = ("error 23 " in said) if refused else status == 0
-            rows.append(_crl_row(fits, arguments, said))
+            wanted = "refused, as it must be: " if fits and refused else ""
+            rows.append(_crl_row(fits, arguments, wanted + said))
     return tuple(rows)
 
 

@@ -97,6 +97,23 @@ def test_9_foreign_text_cannot_leave_a_css_string() -> None:
     assert style.count("{") == style.count("}")
 
 
+def test_header_and_footer_of_the_printed_page_say_what_was_to_be_said() -> None:
+    footer = 'Plan - "a\\b" - create-2026'
+    style = render_html(_document((), footer)).decode("ascii")
+    *_, written = re.findall(r'@bottom-left \{ content: "([^"]*)"', style)
+    # CSS Syntax 3 §4.3.7: one white space behind the digits belongs to the escape.
+    read = re.sub(r"\\([0-9a-f]{1,6}) ?", lambda found: chr(int(found[1], 16)), written)
+    assert read == footer
+
+
+def test_a_page_break_in_print_is_the_sections_own_so_that_no_page_stays_empty() -> None:
+    long = model.Checklist(items=("x",) * 99)
+    raw = render_html(_document((model.PageBreak(), model.Heading(text="Long"), long)))
+    assert b'<section class="break">\n<h2>Long</h2>' in raw
+    assert b'<div class="break">' not in raw
+    assert b'<div class="break">' in render_html(_document((model.PageBreak(), long)))
+
+
 def test_9_foreign_text_is_harmless_in_text() -> None:
     raw = render_text(_document(_every_block(HOSTILE), HOSTILE))
     assert all(byte == 0x0A or 0x20 <= byte < 0x7F for byte in raw)
