@@ -117,8 +117,12 @@ def _root(plan: Plan) -> Iterator[Row]:
         yield "4", "Instead: make the key", f"{line} -aes-256-cbc -out {quote(root.label)}.key"
         yield "4", "The key file opens", f"openssl pkey -in {quote(root.label)}.key -noout -check"
     if plan.root_below:
-        yield "4", "The root CSR", "openssl req -in root.csr -noout -verify -text"
-        yield "4", "The higher CA's answer", "openssl x509 -in answer.pem -noout -text"
+        line = "openssl req -in root.csr -noout -verify -text"
+        yield "4", "The root CSR (in the evidence)", line
+        line = "openssl x509 -in answer.pem -noout -text"
+        yield "4", "The higher CA's answer (on the stick HIGHER CA)", line
+        line = "openssl verify -partial_chain -CAfile root-chain.pem factory_ca.pem"
+        yield "4", "The root under the higher CA, where its chain was brought", line
     if makes or plan.kind in _KNOWS_ROOT:
         line = "openssl x509 -in factory_ca.pem -noout -text -fingerprint -sha256"
         yield "4", "Root certificate and fingerprint", line

@@ -38,10 +38,12 @@ def type_backs(entries: Entries) -> tuple[Block, ...]:
         Heading(text="Type-backs"),
         _table(columns, rows, "No words were typed."),
     ]
-    clock = entries.find("clock")
-    if clock is not None:
-        told = f"{clock.text('confirmed_at')}, by {clock.names()}"
-        blocks.append(Facts(rows=(("Time confirmed against watches", told),)))
+    told = tuple(
+        ("Time confirmed against watches", f"{e.text('confirmed_at')}, by {e.names()}")
+        for e in entries.all("clock")
+    )
+    if told:
+        blocks.append(Facts(rows=told))
     return tuple(blocks)
 
 

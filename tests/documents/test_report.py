@@ -182,6 +182,22 @@ def test_the_plan_alone_does_not_show_that_there_is_a_backup(held: Held) -> None
     )
 
 
+def test_each_sitting_tells_when_its_time_was_confirmed() -> None:
+    first, second = "2026-01-02T03:04:05Z", "2026-02-03T04:05:06Z"
+    told = _flat(
+        _report(
+            _lines(
+                ("clock", "clock", {"confirmed_at": first, "by": ["Ada", "Ben"]}),
+                ("reopen", "reopen", {}),
+                ("clock", "clock", {"confirmed_at": second, "by": ["Ada", "Ben"]}),
+            )
+        )
+    )
+    told = told[: told.index("Fences")]
+    assert f"{first}, by Ada, Ben" in told
+    assert f"{second}, by Ada, Ben" in told
+
+
 def test_a_csr_that_people_brought_is_among_what_came_in(held: Held) -> None:
     asked = {"source": "/usb/x.csr", "profile": "tls", "sha256": "56" * 32, "by": ["Ada", "Ben"]}
     request = next(line for line in held.lines if line.type == "request")
