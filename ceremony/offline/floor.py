@@ -4,6 +4,7 @@ import getpass
 import os
 import stat
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -116,7 +117,7 @@ def _login(store: KeyStore, secret_file: str | None) -> None:
         return
     what = f"Passphrase of {info.label}" if is_file else f"PIN of token {show(info.name)}"
     for tries in range(1, _TRIES + 1):
-        secret = Secret(getpass.getpass(f"{what}: ", stream=sys.stderr))
+        secret = _typed(what)
         try:
             store.login(normal(secret) if is_file else secret)
         except KeyStoreError as exc:
@@ -128,21 +129,39 @@ def _login(store: KeyStore, secret_file: str | None) -> None:
             return
 
 
+def _typed(what: str) -> Secret:
+    """Typed without echo; where the echo cannot be switched off, nothing is asked."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", getpass.GetPassWarning)
+        try:
+            return Secret(getpass.getpass(f"{what}: ", stream=sys.stderr))
+        except getpass.GetPassWarning as exc:
+            raise PlanError(
+                "devices.no_terminal",
+                "the key's secret is needed, and there is no terminal to type it at",
+                hint="Give --secret-file FILE (mode 0600), or - for standard input.",
+            ) from exc
+
+
 def _read_secret(name: str) -> str:
     if name == "-":
         raw = sys.stdin.buffer.readline(_MAX_SECRET)
     else:
         try:
-            handle = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+            file = open(name, "rb", opener=_open_plainly)  # noqa: SIM115 - `with` comes below
         except OSError as exc:
             raise _secret_file(f"cannot read {show(name)}: {exc.strerror}") from exc
-        with os.fdopen(handle, "rb") as file:
-            found = os.fstat(handle)
+        with file:
+            found = os.fstat(file.fileno())
             mine = found.st_uid == os.geteuid() and not found.st_mode & 0o077
             if not stat.S_ISREG(found.st_mode) or not mine:
                 raise _secret_file(f"{show(name)} is no file that only you can read")
             raw = file.read(_MAX_SECRET)
     return raw.decode("utf-8", "replace").rstrip("\r\n")
+
+
+def _open_plainly(name: str, flags: int) -> int:
+    return os.open(name, flags | os.O_NONBLOCK | os.O_NOCTTY)
 
 
 def _secret_file(why: str) -> PlanError:

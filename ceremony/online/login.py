@@ -192,6 +192,10 @@ def read_login(
     return Login(kind=kind, secret=_token(value.encode(), str(path)), server=kept.server)
 
 
+def _open_plainly(name: str, flags: int) -> int:
+    return os.open(name, flags | os.O_NONBLOCK | os.O_NOCTTY)
+
+
 def read_private(path: Path, cap: int) -> bytes:
     """A file that only its owner, who is us, can read.
 
@@ -204,11 +208,11 @@ def read_private(path: Path, cap: int) -> bytes:
     """
     shown = show(str(path))
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+        file = open(path, "rb", opener=_open_plainly)  # noqa: SIM115 - `with` comes below
     except OSError as exc:
         raise _unreadable(shown, exc.strerror or "") from exc
-    with os.fdopen(handle, "rb") as file:
-        found = os.fstat(handle)
+    with file:
+        found = os.fstat(file.fileno())
         if not stat.S_ISREG(found.st_mode):
             raise _unreadable(shown, "not a regular file")
         if found.st_uid != os.geteuid() or found.st_mode & 0o077:

@@ -3,12 +3,18 @@
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
 from ceremony import config
+from ceremony.core.text import show
+from ceremony.errors import MediaError
 from ceremony.process import guarded
+
+_TEMPORARY = "ceremony-rehearsal-"
 
 
 @click.command()
@@ -28,7 +34,7 @@ def practice(
     keep: Path | None,
     serve: bool,
 ) -> int:
-    """A whole rehearsal, in a temporary folder unless it is to be kept; or what it left, served."""
+    """A whole rehearsal; or what it left, served."""
     os.umask(0o077)
     if serve and keep is not None:
         from ceremony.practice.serve import serve_kept
@@ -41,11 +47,37 @@ def practice(
     asked = kind or config.load(plan).plan.kind.value
     rehearsal = Destruction if asked == config.Kind.DESTROY_KEY.value else Rehearsal
     options = Options(plan=plan, auto=auto, plain=plain, kind=kind, key_store=key_store, keep=keep)
+    with _folder(keep, auto=auto) as folder:
+        return rehearsal(folder, options).run()
+
+
+@contextmanager
+def _folder(keep: Path | None, *, auto: bool) -> Iterator[Path]:
+    """Where it is held. What people did is kept: they leave, and go on with it."""
     if keep is not None:
-        keep.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return rehearsal(keep.absolute(), options).run()
-    with tempfile.TemporaryDirectory(prefix="ceremony-rehearsal-") as directory:
-        return rehearsal(Path(directory), options).run()
+        yield _made(keep)
+    elif auto:
+        with tempfile.TemporaryDirectory(prefix=_TEMPORARY) as name:
+            yield Path(name)
+    else:
+        folder = tempfile.mkdtemp(prefix=_TEMPORARY)
+        try:
+            yield Path(folder)
+        finally:
+            click.echo("  All of it is kept. Go on with it, or with a later kind, by:", err=True)
+            click.echo(f"    ceremony rehearse --keep {folder}", err=True)
+
+
+def _made(folder: Path) -> Path:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as exc:
+        raise MediaError(
+            "practice.unusable",
+            f"the folder {show(str(folder))} cannot be used: {exc.strerror}",
+            hint="Name another folder with --keep; it is made where it is not there.",
+        ) from exc
+    return folder.absolute()
 
 
 if __name__ == "__main__":

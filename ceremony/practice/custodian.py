@@ -15,6 +15,8 @@ from ceremony.practice.officers import Papers
 from ceremony.practice.runs import Run
 from ceremony.x509.certificate import Certificate, read_certificate
 
+_AGAIN = frozenset({"file.passphrase_wrong", "file.passphrase_missing"})
+
 
 def open_ca(directory: Path, name: str, ca: Certificate, papers: Papers) -> KeyStore:
     """The opened key store of a local CA: its file in custody, else the practice token.
@@ -37,7 +39,7 @@ def open_ca(directory: Path, name: str, ca: Certificate, papers: Papers) -> KeyS
         try:
             store.login(normal(secret))
         except KeyStoreError as exc:
-            if papers.passphrase(name) or exc.code != "file.passphrase_wrong":
+            if papers.passphrase(name) or exc.code not in _AGAIN:
                 raise
             sys.stderr.write(f"  {exc.message}\n")
         else:

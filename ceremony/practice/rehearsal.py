@@ -369,7 +369,7 @@ class Rehearsal:
 
     def _summary(self, bundle: Path) -> None:
         self._tell("done")
-        if self._options.keep is None:
+        if self._options.keep is None and self._options.auto:
             say("  All of it was in a temporary folder. Keep it with: ceremony rehearse --keep DIR")
             return
         sys.stdout.write(f"{bundle}\n")
