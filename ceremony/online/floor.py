@@ -157,7 +157,7 @@ def check(
     device = gateways.read_device(device_dir, SystemClock().now())
     wanted = _gateway(device_dir, gateway, bundle)
     if connect is not None:
-        there = gateways.parse_gateway(connect)
+        there = _typed(connect)
         wanted = replace(wanted, host=there.name, port=there.port)
     if fetch_root:
         terminal.say("this is no read-only check: the first request registers the device")
@@ -185,7 +185,7 @@ def _gateway(device_dir: Path, text: str | None, bundle: Path | None) -> Any:
     from ceremony.online.gateway import gateway_names, parse_gateway
 
     if text is not None:
-        return parse_gateway(text)
+        return _typed(text)
     names = gateway_names(device_dir, bundle)
     if not names:
         raise PlanError(
@@ -194,6 +194,17 @@ def _gateway(device_dir: Path, text: str | None, bundle: Path | None) -> Any:
             hint="Give --gateway HOST, or --bundle with the upload bundle.",
         )
     return parse_gateway(names[0] if len(names) == 1 else _choose(names))
+
+
+def _typed(text: str) -> Any:
+    """As an option says it: that is the command line's fault, no check that failed."""
+    from ceremony.errors import PlanError, VerificationError
+    from ceremony.online.gateway import parse_gateway
+
+    try:
+        return parse_gateway(text)
+    except VerificationError as exc:
+        raise PlanError("usage.gateway", exc.message, hint=exc.hint) from exc
 
 
 def _choose(names: tuple[str, ...]) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import (
@@ -23,7 +24,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from ceremony.config import Curve
-from ceremony.errors import CeremonyError
+from ceremony.errors import CeremonyError, PlanError
+from ceremony.online.floor import devices
 from ceremony.online.gateway import (
     Gateway,
     fetch_root,
@@ -353,6 +355,14 @@ def test_where_the_gateway_is(world: World) -> None:
     for wrong in ("", ":1", "a:", "a:x", "a:70000", told, *odd):
         with pytest.raises(CeremonyError):
             parse_gateway(wrong)
+
+
+@pytest.mark.parametrize("option", ["--gateway", "--connect"])
+def test_an_option_that_is_no_address_is_a_matter_of_usage(world: World, option: str) -> None:
+    (world.folder / "sota.toml").write_text('[tls]\nserver = "https://a.example:8443"\n')
+    done = CliRunner().invoke(devices, ["check", str(world.folder), option, "[::1]:8443"])
+    assert isinstance(done.exception, PlanError)
+    assert (done.exception.code, done.exception.status) == ("usage.gateway", 2)
 
 
 @pytest.mark.parametrize("name", ["root.crt", "client.pem"])
