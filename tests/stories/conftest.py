@@ -1,12 +1,17 @@
 """Whole ceremonies, made once for all stories that only look at them."""
 
+import os
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 
 import pytest
 
+from ceremony.practice.__main__ import practice
+from ceremony.process import guarded
 from tests.stories.floor import Place
 
 BIN = Path(sys.executable).parent
@@ -36,6 +41,18 @@ def run(*arguments: str | Path, cwd: Path = TOP, stdin: str = "") -> Run:
         check=False,
     )
     return Run(status=done.returncode, out=done.stdout, err=done.stderr)
+
+
+def rehearse(*options: str | Path, plan: Path = TOP / "ceremony.toml") -> Run:
+    """`ceremony rehearse --auto` in this process, where passwords may cost nothing."""
+    out, err, mask = StringIO(), StringIO(), os.umask(0o077)
+    words = [str(plan), "--auto", *map(str, options)]
+    try:
+        with redirect_stdout(out), redirect_stderr(err):
+            status = guarded(lambda: practice.main(words, standalone_mode=False))
+    finally:
+        os.umask(mask)
+    return Run(status=status, out=out.getvalue(), err=err.getvalue())
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,10 @@ import pytest
 from ceremony.config import load
 from ceremony.core.secret import Secret
 from ceremony.keys.token import open_token
-from tests.stories.conftest import run
+from tests.flow.conftest import cheap_passwords
+from tests.stories.conftest import rehearse, run
+
+__all__ = ["cheap_passwords"]
 
 
 def labels(directory: Path) -> list[str]:
@@ -31,8 +34,8 @@ def test_28_a_root_of_an_abandoned_ceremony_goes_and_the_next_ceremony_makes_ano
     tmp_path: Path, key_store: str
 ) -> None:
     kept = tmp_path / "kept"
-    ours = ("--auto", "--key-store", key_store, "--keep", kept)
-    done = run("ceremony", "rehearse", *ours, "--kind", "destroy-key")
+    ours = ("--key-store", key_store, "--keep", kept)
+    done = rehearse(*ours, "--kind", "destroy-key")
     assert done.status in {0, 8}, done.err
     assert list((kept / "usb-out").iterdir()) == []
     assert key_files(kept) == []
@@ -47,13 +50,13 @@ def test_28_a_root_of_an_abandoned_ceremony_goes_and_the_next_ceremony_makes_ano
     assert "key/root" in made
     report = run("ceremony", "report", abandoned.parent, "-o", tmp_path / "report.txt")
     assert report.status == 0, report.err
-    again = run("ceremony", "rehearse", *ours, "--kind", "create")
+    again = rehearse(*ours, "--kind", "create")
     assert again.status in {0, 8}, again.err
     if key_store == "pkcs11":
         assert labels(kept) == ["root-ca"]
-    later = run("ceremony", "rehearse", *ours, "--kind", "destroy-key")
+    later = rehearse(*ours, "--kind", "destroy-key")
     assert later.status in {0, 8}, later.err
     if key_store == "pkcs11":
         assert labels(kept) == ["root-ca"]
-    drill = run("ceremony", "rehearse", *ours, "--kind", "check-backup")
+    drill = rehearse(*ours, "--kind", "check-backup")
     assert drill.status in {0, 8}, drill.err

@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.stories.conftest import TOP, Kept, run
+from tests.flow.conftest import cheap_passwords
+from tests.stories.conftest import TOP, Kept, rehearse, run
+
+__all__ = ["cheap_passwords"]
 
 
 def _set(old: str, new: str) -> Callable[[str], str]:
@@ -50,7 +53,7 @@ def test_the_plan_reaches_its_end_and_what_it_made_verifies(
     plan = tmp_path / "plan.toml"
     plan.write_text(change((TOP / "ceremony.toml").read_text()))
     keep = tmp_path / "keep"
-    done = run("ceremony", "rehearse", plan, "--auto", "--keep", keep)
+    done = rehearse("--keep", keep, plan=plan)
     assert done.status == 0, done.err
     kept = Kept(keep)
     for path in (kept.upload, kept.evidence):

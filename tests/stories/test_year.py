@@ -13,7 +13,10 @@ from ceremony.config import load
 from ceremony.kinds import Kind, facts_of
 from ceremony.record.chain import Line, format_line, verify_chain
 from tests.documents.acts import unscripted
-from tests.stories.conftest import Run, run
+from tests.flow.conftest import cheap_passwords
+from tests.stories.conftest import Run, rehearse, run
+
+__all__ = ["cheap_passwords"]
 
 YEAR = (
     "create",
@@ -59,8 +62,8 @@ def year(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     directory = tmp_path_factory.mktemp("year") / "kept"
     runs = {}
     for kind in YEAR:
-        arguments = ["--auto", "--key-store", request.param, "--keep", directory, "--kind", kind]
-        runs[kind] = run("ceremony", "rehearse", *arguments)
+        given = ("--key-store", request.param, "--keep", directory, "--kind", kind)
+        runs[kind] = rehearse(*given)
         assert runs[kind].status == 0, runs[kind].err
     return Year(directory=directory, runs=runs)
 
@@ -200,7 +203,7 @@ def test_what_comes_next_is_of_the_kind(year: Year) -> None:
 
 def test_a_root_is_set_once_and_the_same_folder_goes_on(year: Year) -> None:
     root = (year.upload("create") / "factory_ca.pem").read_text()
-    again = run("ceremony", "rehearse", "--auto", "--keep", year.directory)
+    again = rehearse("--keep", year.directory)
     assert again.status == 0, again.err
     assert "a root is set once" in again.err
     assert json.loads((year.directory / "factory" / "certs.json").read_bytes())["root-crt"] == root
