@@ -253,6 +253,8 @@ def _post(api: Api, posted: Posted, raw: Reserved) -> bytes:
             f"{exc.message}: nobody knows whether the Factory made new keys",
             hint="Run fetch again: it makes new keys, and only the last ones count.",
         ) from exc
+    if 300 <= answer.status < 500:
+        raw.drop()
     require_success(answer, "POST certs/")
     raw.write(answer.body)
     return answer.body

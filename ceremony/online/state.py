@@ -5,13 +5,14 @@ and is written exclusively: nothing there is ever replaced.
 """
 
 import os
+import re
 import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from ceremony.bundle.request import DOCUMENT, RequestBundle, read_request
+from ceremony.bundle.request import DOCUMENT, RequestBundle, read_request, request_name
 from ceremony.bundle.schema import RequestDocument
 from ceremony.bundle.writing import write_directory, write_file
 from ceremony.config import PlanFile, load
@@ -44,7 +45,7 @@ class StateFolder:
     def reserve(self, name: str) -> Iterator["Reserved"]:
         """Makes an empty file before something happens whose result must not be lost.
 
-        It is removed again when nothing was written to it.
+        It stays when nobody knows whether that happened: `unanswered` then tells of it.
 
         Raises:
             MediaError: `state.exists`, `state.write`.
@@ -57,7 +58,7 @@ class StateFolder:
             yield reserved
         finally:
             os.close(handle)
-            if not reserved.written:
+            if reserved.needless:
                 path.unlink(missing_ok=True)
 
     def write(self, name: str, data: bytes) -> Path:
@@ -109,12 +110,19 @@ class StateFolder:
         """All remembered requests of a Factory, oldest first."""
         found = []
         for path in (self.path / _REQUESTS).iterdir():
-            if not (path / DOCUMENT).is_file():
+            if path.name.startswith(".") or not (path / DOCUMENT).is_file():
                 continue  # what a cut of power left
             document = read_request(path).document
             if document is not None and document.factory == factory:
                 found.append(document)
         return tuple(sorted(found, key=lambda document: document.fetched_at))
+
+    def unanswered(self, factory: str) -> tuple[str, ...]:
+        """Names of requests whose CSRs the Factory may have made, and that are not remembered."""
+        raw = re.compile(rf"({re.escape(factory)}-request-[0-9]{{8}}-[0-9]{{4}})\.raw\.json\Z")
+        named = [raw.match(path.name) for path in self.path.iterdir()]
+        remembered = {request_name(document) for document in self.requests(factory)}
+        return tuple(sorted({found[1] for found in named if found} - remembered))
 
     def plan(self, fingerprint: str) -> PlanFile | None:
         """The plan with that fingerprint (hex), if it is remembered."""
@@ -128,8 +136,12 @@ class Reserved:
 
     def __init__(self, path: Path, handle: int) -> None:
         self.path = path
-        self.written = False
+        self.needless = False
         self._handle = handle
+
+    def drop(self) -> None:
+        """It did not happen: the file is removed."""
+        self.needless = True
 
     def write(self, data: bytes) -> None:
         """Writes and fsyncs, the folder too; once.
@@ -137,7 +149,6 @@ class Reserved:
         Raises:
             MediaError: `state.write`.
         """
-        self.written = True
         with _refusals(self.path):
             view = memoryview(data)
             while view:

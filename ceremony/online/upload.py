@@ -14,7 +14,7 @@ from ceremony.bundle.checking import Outcome, check_upload_files, require
 from ceremony.bundle.contents import PAYLOAD
 from ceremony.bundle.documents import encode
 from ceremony.bundle.media import read_directory
-from ceremony.bundle.request import RequestBundle, read_request
+from ceremony.bundle.request import RequestBundle, read_request, request_name
 from ceremony.bundle.schema import Manifest
 from ceremony.bundle.upload import UploadBundle, parse_upload, upload_name
 from ceremony.config import Online, Plan, PlanFile
@@ -244,6 +244,15 @@ def _require_latest(job: _Job) -> None:
                 f"this bundle answers CSRs of {ours.fetched_at}; new ones were fetched at "
                 f"{other.fetched_at}, so its server keys are gone",
                 hint="Hold the ceremony over the last request. Nothing was sent.",
+            )
+    for name in job.folder.unanswered(ours.factory):
+        if name > request_name(ours):
+            raise VerificationError(
+                "upload.stale",
+                f"this bundle answers CSRs of {ours.fetched_at}; new ones were asked for later "
+                f"({name}), and did not come into a bundle: its server keys may be gone",
+                hint="Fetch again and hold the ceremony over that; or, if the Factory made none, "
+                f"remove {name}.raw.json from {show(str(job.folder.path))}. Nothing was sent.",
             )
 
 

@@ -1,5 +1,6 @@
 """The state folder: private, exclusive, and never believed without its hash."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -37,10 +38,12 @@ def test_a_link_in_place_of_the_folder_is_refused(tmp_path: Path) -> None:
     assert caught.value.code == "state.permissions"
 
 
-def test_a_reserved_name_is_taken_once_and_given_back_when_unused(tmp_path: Path) -> None:
+def test_a_reserved_name_is_taken_once_and_given_back_when_nothing_happened(tmp_path: Path) -> None:
     folder = StateFolder(tmp_path / "online")
-    with folder.reserve("a.json"), pytest.raises(CeremonyError) as caught, folder.reserve("a.json"):
-        pass
+    with folder.reserve("a.json") as reserved:
+        with pytest.raises(CeremonyError) as caught, folder.reserve("a.json"):
+            pass
+        reserved.drop()
     assert caught.value.code == "state.exists"
     assert not (folder.path / "a.json").exists()
     with folder.reserve("a.json") as reserved:
@@ -57,6 +60,16 @@ def test_a_remembered_request_that_was_altered_is_not_believed(machine: Any) -> 
     assert kept.request("0" * 64) is None
     assert kept.request(fingerprint) is None
     assert path.is_dir()
+
+
+def test_28_what_a_cut_left_of_a_request_stands_in_nobodys_way(machine: Any) -> None:
+    """Half a request has a request.json and nothing that proves it."""
+    bundle = machine.answer()
+    (whole,) = (machine.state / "requests").iterdir()
+    partial = whole.with_name(f".{whole.name[::-1]}.partial")
+    partial.mkdir(mode=0o700)
+    shutil.copy(whole / "request.json", partial)
+    assert machine.upload(bundle).document.result == "uploaded"
 
 
 def test_a_remembered_plan_that_was_altered_is_not_believed(machine: Any) -> None:

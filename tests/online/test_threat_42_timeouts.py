@@ -119,7 +119,9 @@ def test_42_a_post_is_sent_once(
         machine.fetch()
     assert caught.value.code == code
     assert seen.count("POST") == 1
-    assert machine.writes() == []
+    # Where keys may have been made, the empty file says so to the next upload.
+    unknown = [] if code == "api.busy" else [b""]
+    assert [(machine.state / name).read_bytes() for name in machine.writes()] == unknown
 
 
 def test_42_a_get_is_repeated_after_what_may_pass(machine: Any) -> None:

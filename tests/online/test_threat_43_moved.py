@@ -57,6 +57,40 @@ def test_43_certificates_over_stale_csrs_are_not_sent(machine: Any) -> None:
     assert machine.factory.store.certs is None
 
 
+@pytest.mark.parametrize(
+    ("fault", "options"),
+    [
+        ("reset", {"applied": True}),
+        ("status", {"status": 502, "applied": True}),
+        ("body", {"status": 201, "body": "<html>"}),
+    ],
+)
+def test_18_csrs_whose_answer_was_lost_make_those_before_stale_too(
+    machine: Any, fault: str, options: dict[str, Any]
+) -> None:
+    bundle = machine.answer()
+    machine.clock.at += timedelta(hours=1)
+    machine.factory.faults.add(fault, method="POST", **options)
+    with pytest.raises(CeremonyError):
+        machine.fetch()
+    with pytest.raises(CeremonyError) as caught:
+        machine.upload(bundle)
+    assert caught.value.code == "upload.stale"
+    assert machine.factory.store.certs is None
+    machine.clock.at += timedelta(hours=1)
+    last = machine.answer(ceremony_id="create-2")
+    assert machine.upload(last).document.result == "uploaded"
+
+
+def test_18_csrs_that_the_api_refused_to_make_leave_those_before_good(machine: Any) -> None:
+    bundle = machine.answer()
+    machine.clock.at += timedelta(hours=1)
+    machine.factory.faults.add("status", method="POST", status=403)
+    with pytest.raises(CeremonyError):
+        machine.fetch()
+    assert machine.upload(bundle).document.result == "uploaded"
+
+
 def test_30_a_clock_that_went_back_gets_no_csrs_that_look_older(machine: Any) -> None:
     """Else `upload` takes the stale ones for the last: it knows them by their time."""
     bundle = machine.answer()
