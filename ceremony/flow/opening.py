@@ -6,10 +6,10 @@ from ceremony.flow.asking import Flow, acknowledge, enter
 from ceremony.flow.bags import open_bags, reopen_bags
 from ceremony.flow.officers import enrol
 from ceremony.flow.people import enrol_others
-from ceremony.flow.prompts import Acknowledge, Block, EnterText, Facts, Field, Step, Text, Tone
+from ceremony.flow.prompts import Acknowledge, EnterText, Facts, Field, Step, Text, Tone
 from ceremony.flow.room import Room
 from ceremony.flow.words import type_back
-from ceremony.kinds import facts_of
+from ceremony.kinds import Kind, facts_of
 
 
 def open_ceremony(room: Room) -> Flow[None]:
@@ -40,17 +40,12 @@ def _welcome(room: Room) -> Flow[None]:
             step=Step.OPEN,
             title=facts.title,
             body=(
-                *_rehearsal(room),
                 Text(
                     text=f"{facts.purpose} Two officers go through nine steps; each is "
                     "recorded, and the ceremony can be resumed after any interruption."
                 ),
                 plan_facts(room),
-                Text(
-                    text="Have at hand: the approved script, the sheet of words from the online "
-                    "machine, the token and its PIN, three sticks.",
-                    tone=Tone.DIM,
-                ),
+                Text(text=f"Have at hand: {_at_hand(room)}.", tone=Tone.DIM),
             ),
             action="Begin",
             help="Nothing is made before the first fence. Esc goes back where nothing was "
@@ -60,11 +55,18 @@ def _welcome(room: Room) -> Flow[None]:
     )
 
 
-def _rehearsal(room: Room) -> tuple[Block, ...]:
-    if not room.plan.rehearsal:
-        return ()
-    text = "This is a REHEARSAL: nothing it makes can be used on a real Factory."
-    return (Text(text=text, tone=Tone.WARN),)
+def _at_hand(room: Room) -> str:
+    facts, root = facts_of(room.plan.kind), room.plan.root
+    things = ["the approved script"]
+    if facts.exports:
+        things.append("the sheet of words from the online machine")
+    if room.plan.kind is Kind.CHECK_BACKUP:
+        things.append("the backup of the root key, and what opens it")
+    elif root.key_store == "token":
+        things.append("the token and its PIN")
+    elif not facts.makes_root:
+        things.append("the root key's file and its passphrase")
+    return ", ".join([*things, "the sticks"])
 
 
 def plan_facts(room: Room) -> Facts:

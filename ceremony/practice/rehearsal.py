@@ -59,6 +59,7 @@ _PAPERS = (
     ("backup-procedure.txt", "how to clone the practice token"),
     ("phrases.txt", "phrases you may enrol with (any others will do)"),
 )
+_OF_A_TOKEN = frozenset({"token-pin.txt", "backup-procedure.txt"})
 _FOLDERS = (
     *("usb-in", "usb-ca", "usb-out", "evidence", "custody"),
     *("state", "online", "paper"),
@@ -330,7 +331,8 @@ class Rehearsal:
         say("  The papers on the table are in this folder; open them in another window:")
         say(f"    {folder}")
         for name, what in _PAPERS:
-            if (folder / name).exists():
+            with_token = plan_file.plan.root.key_store == "token"
+            if (folder / name).exists() and (with_token or name not in _OF_A_TOKEN):
                 say(f"      {name:<21} {what}")
         say("  The sticks are folders; their paths are offered where they are asked for.")
         if not self._options.plain:

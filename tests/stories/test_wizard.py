@@ -32,6 +32,7 @@ def test_a_ceremony_by_keys_alone_outlives_a_pulled_plug(tmp_path: Path) -> None
     keep = tmp_path / "keep"
     with Terminal(tmp_path) as terminal:
         first = _begin(terminal, keep)
+        terminal.wait(lambda screen: "Enter Begin" in screen)  # all of it is on the first page
         first.go(until="Fence: sign")
         _pull_the_plug(keep)
         assert terminal.wait_end() != 0
