@@ -7,6 +7,7 @@ import click
 
 from ceremony import config
 from ceremony.command_line import Command
+from ceremony.core.text import show
 from ceremony.errors import ExitStatus, StoppedError
 from ceremony.flow.advising import advised
 from ceremony.flow.driver import Outcome
@@ -120,7 +121,7 @@ def _choose(plan_file: config.PlanFile, state: Path, frontend: Frontend) -> Path
     options = [
         Option(
             value=held.directory.name,
-            label=f"Go on with {held.directory.name}",
+            label=f"Go on with {show(held.directory.name)}",
             detail=held.problem or f"begun {held.lines[0].at}, last {held.lines[-1].step}",
         )
         for held in open_
