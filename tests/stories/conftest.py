@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 
+import click
 import pytest
 
 from ceremony.practice.__main__ import practice
@@ -43,16 +44,21 @@ def run(*arguments: str | Path, cwd: Path = TOP, stdin: str = "") -> Run:
     return Run(status=done.returncode, out=done.stdout, err=done.stderr)
 
 
-def rehearse(*options: str | Path, plan: Path = TOP / "ceremony.toml") -> Run:
-    """`ceremony rehearse --auto` in this process, where passwords may cost nothing."""
-    out, err, mask = StringIO(), StringIO(), os.umask(0o077)
-    words = [str(plan), "--auto", *map(str, options)]
+def run_here(command: click.Command, *arguments: str | Path) -> Run:
+    """Runs a command as a user would, but in this process: no interpreter has to start."""
+    out, err, mask = StringIO(), StringIO(), os.umask(0o022)
+    words = [str(argument) for argument in arguments]
     try:
         with redirect_stdout(out), redirect_stderr(err):
-            status = guarded(lambda: practice.main(words, standalone_mode=False))
+            status = guarded(lambda: command.main(words, standalone_mode=False))
     finally:
         os.umask(mask)
     return Run(status=status, out=out.getvalue(), err=err.getvalue())
+
+
+def rehearse(*options: str | Path, plan: Path = TOP / "ceremony.toml") -> Run:
+    """`ceremony rehearse --auto` in this process, where passwords may cost nothing."""
+    return run_here(practice, plan, "--auto", *options)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Online machine, room and Factory of one customer: the first and the last as real processes."""
+"""Online machine, room and Factory of one customer: the Factory is a process of its own."""
 
 import os
 import re
@@ -18,12 +18,12 @@ from ceremony.config import Kind, PlanFile, parse
 from ceremony.core.secret import Secret
 from ceremony.flow.driver import Outcome, run
 from ceremony.offline import store
+from ceremony.online.cli import ceremony_online
 from ceremony.practice.officers import Papers, ScriptedOfficers
 from ceremony.record.chain import Line
 from ceremony.x509.certificate import Certificate, read_certificate
 from tests.flow.table import PHRASES, TableServices
-from tests.stories.conftest import Run
-from tests.stories.conftest import run as program
+from tests.stories.conftest import Run, run_here
 
 FACTORY = "rehearsal-acme"
 PLAN = """
@@ -109,9 +109,9 @@ class Site:
         return Errand(media=media, plan_file=parse(text.encode()))
 
     def online(self, errand: Errand, *arguments: str | Path) -> Run:
-        """`ceremony-online ...`, as a user would; each errand has a machine of its own."""
+        """`ceremony-online ...`; each errand has a machine of its own."""
         own = ("--token-file", self.token_file, "--state", errand.media)
-        return program("ceremony-online", *arguments, *own)
+        return run_here(ceremony_online, *arguments, *own)
 
     def fetch(self, errand: Errand) -> Errand:
         plan = errand.media / "plan.toml"
