@@ -8,6 +8,7 @@ import hashlib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -128,7 +129,7 @@ class Service:
         # The reference service puts an empty line between the two.
         chained = given.chained.replace("-----\n\n-----", "-----\n-----").rstrip("\n") + "\n"
         chain = read_pem_list(chained.encode(), CERTIFICATE, "the service's client.chained")
-        issuer = read_certificate(chain[-1], "the service's client.chained")
+        issuers = [read_certificate(der, "the service's client.chained") for der in chain[1:]]
         self._require(client.spki == csr.spki, "the certificate is for another key than the CSR's")
         self._require(client.common_name == csr.common_name, "the certificate has another uuid")
         self._require(chain[0] == client.der, "client.chained begins with another certificate")
@@ -137,8 +138,9 @@ class Service:
         )
         found = errors(check_certificate(client, Role.DEVICE, factory=asked.factory))
         self._require(not found, found[0].message if found else "")
-        verify_signed_by(client, issuer)
-        verify_signed_by(issuer, root)
+        self._require(bool(issuers), "client.chained lacks the device CA")
+        for below, above in pairwise((client, *issuers, root)):
+            verify_signed_by(below, above)
         return {
             "client.pem": given.client.encode(),
             "client.chained": chained.encode(),

@@ -461,11 +461,12 @@ class Reference(http.server.BaseHTTPRequestHandler):
         )
         pem = certificate.public_bytes(Encoding.PEM).decode()
         root = Floor().root if self.spoil == "root" else read_certificate(self.root_pem, "root")
+        middle = write_pem(Floor().root.der, CERTIFICATE).decode() if self.spoil == "chain" else ""
         return {
             "root.crt": write_pem(root.der, CERTIFICATE).decode(),
             "sota.toml": f'[storage]\npath = "{folder}/"\n',
             "client.pem": pem,
-            "client.chained": pem + "\n" + self.ca_pem.decode(),
+            "client.chained": pem + "\n" + middle + self.ca_pem.decode(),
         }
 
     def log_message(self, *args: Any) -> None: ...
@@ -521,12 +522,13 @@ def test_a_registration_service_answers_and_what_it_answers_is_checked(
         "sota.toml",
     ]
     assert (folder / "client.pem").stat().st_mode & 0o777 == 0o600
-    for spoilt in ("key", "root"):
+    for spoilt in ("key", "root", "chain"):
         service.spoil = spoilt
         csr = csr_file(tmp_path, UUIDS[3])
         with pytest.raises(CeremonyError) as caught:
             client.register(csr.read_bytes(), csr.name, asked, tmp_path / "out")
-        assert caught.value.code == "service.certificate"
+        wrong = "certificate.issuer_wrong" if spoilt == "chain" else "service.certificate"
+        assert caught.value.code == wrong
         assert not (tmp_path / "out" / UUIDS[3]).exists()
 
 
