@@ -20,7 +20,7 @@ from ceremony.kinds import EXPORTS_NOTHING
 from ceremony.record.chain import Line, verify_chain
 from ceremony.x509.certificate import Certificate, read_certificate, tbs_of
 from ceremony.x509.checks import check_chain
-from ceremony.x509.crls import crl_tbs_of, read_crl
+from ceremony.x509.crls import crl_tbs_of, read_crl, verify_crl
 from ceremony.x509.csr import read_csr
 from ceremony.x509.higher_ca import check_above
 from ceremony.x509.pem import CERTIFICATE, read_pem_list
@@ -32,6 +32,7 @@ UPLOAD_FINGERPRINT: Final = "upload-fingerprint.txt"
 _UPLOAD_CODES: Final = ("upload-fingerprint.svg", "upload-fingerprint.png")
 _UPLOAD: Final = "export/upload"
 _ROOT_KEY: Final = ("done", "key/root")
+_KNOWN_ROOT: Final = {("root", "root"), ("drill", "root")}  # it was there before
 
 
 @dataclass(kw_only=True)
@@ -211,11 +212,11 @@ def _plan(case: _Case) -> str:
 
 def _certificates(case: _Case) -> str:
     told = {
-        str(line.data.get("file")): line.data.get("sha256")
+        str(line.data.get("file", ROOT)).rpartition("/")[2]: line.data.get("sha256")
         for line in case.lines
-        if line.type == "done" and line.key.startswith(("certificate/", "crl/", "csr/"))
+        if (line.type == "done" and line.key.startswith(("certificate/", "crl/", "csr/")))
+        or (ROOT in case.files and (line.type, line.key) in _KNOWN_ROOT)
     }
-    told = {name.rpartition("/")[2]: digest for name, digest in told.items()}
     found = sorted(_signed(case.files) - {ROOT_CHAIN})
     for name in found:
         if name not in told:
@@ -291,13 +292,16 @@ def _chain_of_certificates(case: _Case) -> str:
     others = {name: read_certificate(case.files[name], show(name)) for name in names}
     refuse_findings((*check_chain(root, others), *check_above(root, _above(case))))
     _check_issuer(case, root)
+    if CRL in case.files:
+        verify_crl(read_crl(case.files[CRL], CRL), root)
+    crl = "; so is the CRL" if CRL in case.files else ""
     told = {x.data.get("spki_sha256") for x in case.lines if (x.type, x.key) == _ROOT_KEY}
     if told - {root.spki_sha256.hex}:
         raise _refuse("evidence.root_key", f"{ROOT} has another key than the record tells")
     _check_keys(case, others)
     higher = f"; the root by {root.issuer}, with {len(_above(case))} CAs above it"
     told_higher = "" if root.self_signed else higher
-    return f"{len(others)} certificates are signed by the root, inside its dates{told_higher}"
+    return f"{len(others)} certificates are signed by the root, inside its dates{crl}{told_higher}"
 
 
 def _check_keys(case: _Case, others: Mapping[str, Certificate]) -> None:

@@ -4,6 +4,7 @@ The key is the one whose public half stands in that root certificate, under the 
 label: never one found by its id alone.
 """
 
+import base64
 from functools import partial
 from pathlib import Path
 
@@ -75,6 +76,7 @@ def use_root(room: Room, intake: Intake) -> Flow[Certificate]:
         NAME,
         sha256=root.fingerprint.hex,
         spki_sha256=root.spki_sha256.hex,
+        der=base64.b64encode(root.der).decode(),
         subject=root.subject,
         serial=str(root.serial),
         not_after=format_time(root.not_after),

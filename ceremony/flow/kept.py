@@ -4,11 +4,12 @@ Between two sittings others may have had the folder: what the record does not na
 there, and what it names otherwise is refused.
 """
 
+import base64
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ceremony.bundle.contents import CRL, ROOT_CHAIN
+from ceremony.bundle.contents import CRL, ROOT, ROOT_CHAIN
 from ceremony.bundle.media import MAX_JSON_BYTES, MAX_PEM_BYTES, is_name, read_file
 from ceremony.bundle.root_csr import ROOT_CSR
 from ceremony.errors import KeyStoreError, MediaError, VerificationError
@@ -23,7 +24,7 @@ _LABELS = {CRL: X509_CRL, ROOT_CSR: CERTIFICATE_REQUEST}
 
 
 def signed_files(room: Room) -> dict[str, bytes]:
-    """Everything that was signed or taken in from a higher CA, by the names on record.
+    """Everything that was signed or taken in, and the root, by the names on record.
 
     Raises:
         MediaError: `state.certificate`: one is not there, or not the one on record.
@@ -35,7 +36,15 @@ def signed_files(room: Room) -> dict[str, bytes]:
             files[name] = _signed(room, name, [line.data["sha256"]])
             if above := [str(one["sha256"]) for one in line.data.get("chain", ())]:
                 files[ROOT_CHAIN] = _signed(room, ROOT_CHAIN, above)
-    return files
+    return {**_known_root(room), **files}
+
+
+def _known_root(room: Room) -> dict[str, bytes]:
+    """The root that was there before: without it nobody could check what it signed."""
+    line = room.find("root", "root") or room.find("drill", "root")
+    if line is None or "der" not in line.data:
+        return {}
+    return {ROOT: write_pem(base64.b64decode(line.data["der"]), CERTIFICATE)}
 
 
 def key_and_certificate(room: Room, name: str, key: Path) -> Mapping[str, bytes]:

@@ -10,6 +10,10 @@ from typing import Any, ClassVar
 
 import pytest
 
+from ceremony.bundle.evidence import check_evidence
+from ceremony.bundle.media import read_directory
+from ceremony.bundle.sums import format_sums
+from ceremony.bundle.verdicts import Outcome
 from ceremony.core.fingerprints import Fingerprint
 from ceremony.core.secret import Secret
 from ceremony.errors import CeremonyError
@@ -21,7 +25,7 @@ from ceremony.practice.officers import ScriptedOfficers
 from ceremony.practice.softhsm import create_token
 from ceremony.x509.certificate import Certificate, read_certificate
 from ceremony.x509.csr import read_csr
-from ceremony.x509.pem import CERTIFICATE, read_pem_list
+from ceremony.x509.pem import CERTIFICATE, read_pem_list, write_pem
 from tests.flow.conftest import cheap_passwords
 from tests.flow.table import TableServices, csr
 from tests.stories.site import FACTORY, Errand, Site, site
@@ -196,6 +200,25 @@ def test_only_what_can_be_changed_is_changed(at: Site) -> None:
     assert ca.der not in {one.der for one in device_cas(at)}
     for kind in (Kind.REVOKE_DEVICE_CA, Kind.DISABLE_DEVICE_CA, Kind.ENABLE_DEVICE_CA):
         assert tried(kind) == "device_ca.unknown"
+
+
+def test_the_evidence_alone_shows_who_signed_what_years_later(at: Site) -> None:
+    ca = fresh_ca(at, "proven")
+    errand, texts = acting(at, Kind.REVOKE_DEVICE_CA, ca)
+    at.whole(errand, texts=texts)
+    (folder,) = (path for path in (errand.media / "evidence").iterdir() if path.is_dir())
+    stock = ["openssl", "crl", "-in", "crl.pem", "-CAfile", "factory_ca.pem", "-noout"]
+    told = subprocess.run(stock, cwd=folder, capture_output=True, text=True, check=True)
+    assert "verify OK" in told.stdout + told.stderr
+    files = read_directory(folder)
+    checks = check_evidence(files)
+    assert Outcome.FAILED not in {check.outcome for check in checks}
+    (chain,) = (check for check in checks if check.code == "evidence.chain")
+    assert (chain.outcome, "so is the CRL" in chain.sentence) == (Outcome.OK, True)
+    swapped = {**files, "factory_ca.pem": write_pem(ca.der, CERTIFICATE)}
+    swapped["SHA256SUMS"] = format_sums({k: v for k, v in swapped.items() if k != "SHA256SUMS"})
+    failed = {check.code for check in check_evidence(swapped) if check.outcome is Outcome.FAILED}
+    assert "evidence.certificate" in failed
 
 
 def test_a_ca_is_chosen_by_its_certificate_file_and_another_file_is_refused(at: Site) -> None:
