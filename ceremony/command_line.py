@@ -131,7 +131,9 @@ version_option = click.option(
 )
 
 
-@click.command(name="completion", cls=Command)
+@click.command(
+    name="completion", cls=Command, short_help="The script that completes in your shell."
+)
 @click.argument("shell", type=click.Choice(SHELLS))
 @click.pass_context
 def completion(ctx: click.Context, shell: str) -> None:
@@ -147,7 +149,9 @@ def completion(ctx: click.Context, shell: str) -> None:
     if kind is None:
         raise LookupError(shell)
     variable = f"_{name.replace('-', '_').upper()}_COMPLETE"
-    click.echo(kind(root.command, {}, name, variable).source())
+    script = kind(root.command, {}, name, variable).source()
+    # house: click's script for fish cuts a description at its first comma.
+    click.echo(script.replace('string split ","', 'string split -m 1 ","'))
     click.echo(f"Put it into {_INSTALL[shell].format(name=name)}", err=True)
 
 
@@ -158,7 +162,9 @@ def _topics(_: click.Context, __: click.Parameter, begun: str) -> list[str]:
     return [topic for topic in topics() if topic.startswith(begun)]
 
 
-@click.command(name="docs", cls=Command)
+@click.command(
+    name="docs", cls=Command, short_help="The handbook: chapters, and every control code."
+)
 @click.argument("topic", required=False, metavar="[CODE|CHAPTER]", shell_complete=_topics)
 def docs(topic: str | None) -> None:
     """Open the handbook that is inside this program; no network is needed.

@@ -18,6 +18,8 @@ need cc gcc
 need nginx nginx-light
 need go golang-go
 need jq jq
+need zsh zsh
+need fish fish
 need pkcsslotd opencryptoki
 [ -e /usr/include/stdlib.h ] || missing="$missing libc6-dev"
 [ -z "$missing" ] && exit 0

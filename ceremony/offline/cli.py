@@ -52,6 +52,16 @@ def _run(arguments: list[str]) -> int:
             command: click.Command = importlib.import_module(_COMMANDS[name][0]).command
             return command
 
+        def resolve_command(
+            self, ctx: click.Context, args: list[str]
+        ) -> tuple[str | None, click.Command | None, list[str]]:
+            try:
+                return super().resolve_command(ctx, args)
+            except click.exceptions.NoSuchCommand as exc:
+                raise click.exceptions.NoSuchCommand(
+                    exc.command_name, possibilities=_COMMANDS, ctx=ctx
+                ) from None
+
         def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
             with formatter.section("Commands"):
                 formatter.write_dl([(name, words) for name, (_, words) in _COMMANDS.items()])

@@ -39,7 +39,7 @@ def command() -> None:
     """Device client certificates from a local device CA."""
 
 
-@command.command(name="issue")
+@command.command(name="issue", short_help="Issue certificates, one or a million.")
 @click.option("--ca", type=_FILE, required=True, metavar="FILE", help="Certificate of the CA.")
 @click.option("--key", type=_FILE, metavar="FILE", help="Its encrypted key (default: CA.key).")
 @click.option("--plan", type=_FILE, metavar="FILE", help="Plan with the CA's token, with --name.")
@@ -205,7 +205,7 @@ def _tell(summary: Summary, ledger: Path, *, as_json: bool) -> None:
     click.echo(str(summary.out))
 
 
-@command.command(name="list")
+@command.command(name="list", short_help="Every certificate of the ledger, and its batches.")
 @_CA
 @_LEDGER
 @click.option("--out", type=_FILE, help="Only what was written there.")
@@ -225,7 +225,7 @@ def list_command(ca: Path | None, ledger: Path | None, out: Path | None, as_json
         _write(opened.devices(where), as_json=as_json)
 
 
-@command.command(name="find")
+@command.command(name="find", short_help="Certificates by uuid, serial or key.")
 @_CA
 @_LEDGER
 @click.argument("text")

@@ -49,7 +49,7 @@ def command() -> None:
     """PKI directories of fioctl, and of the documentation's OpenSSL recipe."""
 
 
-@command.command(name="import")
+@command.command(name="import", short_help="Adopt a root of fioctl or of the OpenSSL recipe.")
 @click.argument("directory", metavar="PKI_DIR", type=click.Path(path_type=Path))
 @click.option(
     "--plan",
@@ -136,7 +136,7 @@ def import_command(
     return 0
 
 
-@command.command(name="export")
+@command.command(name="export", short_help="Write certificates under fioctl's file names.")
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
 @click.option(
     "--to", required=True, type=click.Path(path_type=Path), metavar="PKI_DIR", help="New folder."

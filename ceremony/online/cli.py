@@ -38,7 +38,7 @@ def ceremony_online(ctx: click.Context) -> None:
 ceremony_online.add_command(devices)
 
 
-@ceremony_online.command()
+@ceremony_online.command(short_help="Fetch CSRs from the Factory to a stick.")
 @_PLAN
 @click.option(
     "--to", required=True, type=click.Path(path_type=Path), metavar="DIR", help="The stick."
@@ -78,7 +78,7 @@ def fetch(
     click.echo(str(path))
 
 
-@ceremony_online.command()
+@ceremony_online.command(short_help="Upload certificates, and compare what is there then.")
 @click.argument("bundle", type=click.Path(path_type=Path))
 @click.option(
     "--request",
@@ -132,7 +132,7 @@ def upload(
         click.echo(str(receipt.path))
 
 
-@ceremony_online.command()
+@ceremony_online.command(short_help="Show what the Factory has today.")
 @_PLAN
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 @_TOKEN

@@ -26,12 +26,14 @@ _PLAN = click.option(
 )
 
 
-@click.group(name="devices", cls=Group)
+@click.group(
+    name="devices", cls=Group, short_help="Devices: register them, check their way to the gateway."
+)
 def devices() -> None:
     """Devices of the factory floor: register them, check their way to the gateway."""
 
 
-@devices.command()
+@devices.command(short_help="Register devices with the API, or through a service.")
 @click.argument("path", type=_PATH)
 @_PLAN
 @click.option("--name", default="", help="Name of each device, with {uuid} in it.")
@@ -127,7 +129,7 @@ def _progress(total: int | None) -> Iterator[Callable[[int, int], None]]:
         yield lambda good, bad: line(good + bad, bad)
 
 
-@devices.command()
+@devices.command(short_help="Would its gateway take this device? If not, why?")
 @click.argument("device_dir", type=_PATH)
 @click.option("--gateway", metavar="HOST[:PORT]", help="Default: from --bundle or sota.toml.")
 @click.option("--bundle", type=_PATH, metavar="DIR", help="Upload bundle: its tls.pem has names.")

@@ -142,6 +142,64 @@ def test_a_bash_with_the_script_completes(tmp_path: Path) -> None:
     assert told.stdout.split() == ["rehearse"]
 
 
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_fish_with_the_script_completes_with_whole_descriptions(
+    tmp_path: Path, program: str
+) -> None:
+    folder = tmp_path / "fish" / "completions"
+    folder.mkdir(parents=True)
+    (folder / f"{program}.fish").write_text(_run(program, "completion", "fish").stdout)
+    told = subprocess.run(
+        ["fish", "-c", f"complete -C '{program} d'"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={
+            **os.environ,
+            "XDG_CONFIG_HOME": str(tmp_path),
+            "PATH": f"{BIN}:{os.environ['PATH']}",
+        },
+    )
+    assert "docs\tThe handbook: chapters, and every control code." in told.stdout.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("program", "begun", "rest"),
+    [("ceremony", "fi", "ngerprint"), ("ceremony-online", "upl", "oad")],
+)
+def test_a_zsh_with_the_script_completes(
+    tmp_path: Path, program: str, begun: str, rest: str
+) -> None:
+    (tmp_path / f"_{program}").write_text(_run(program, "completion", "zsh").stdout)
+    (tmp_path / ".zshrc").write_text(
+        f"PS1='ready> '; fpath=({tmp_path} $fpath); autoload -Uz compinit; compinit -u -D\n"
+    )
+    child = pexpect.spawn(
+        "zsh",
+        ["-i"],
+        env={**os.environ, "ZDOTDIR": str(tmp_path), "PATH": f"{BIN}:{os.environ['PATH']}"},
+        dimensions=(40, 120),
+        encoding="utf-8",
+        timeout=60,
+    )
+    child.expect("ready> ")
+    child.send(f"{program} {begun}\t")
+    child.expect(rest)
+    child.close(force=True)
+
+
+def test_a_command_that_is_mistyped_is_guessed() -> None:
+    assert "Did you mean 'rehearse'" in _run("ceremony", "rehersal", status=2).stderr
+    assert "Did you mean 'fetch'" in _run("ceremony-online", "fecth", status=2).stderr
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in sorted(COMMANDS) if path.count(" ") > path.startswith("ceremony ")]
+)
+def test_no_line_about_a_command_breaks_off(path: str) -> None:
+    assert not COMMANDS[path].get_short_help_str().endswith("...")
+
+
 # --- the handbook ---------------------------------------------------------------------
 
 
