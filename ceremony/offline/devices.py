@@ -11,6 +11,7 @@ import click
 
 from ceremony import config
 from ceremony.bundle.media import MAX_PEM_BYTES, SUMS, read_file
+from ceremony.clock import SystemClock
 from ceremony.command_line import Group, ProgressLine
 from ceremony.core.text import show
 from ceremony.devices.batch import issue
@@ -22,7 +23,6 @@ from ceremony.devices.rows import Progress
 from ceremony.devices.sota import DIRECTORY, sota_toml
 from ceremony.devices.sources import Count, CsrDirectory, CsrFile, Single, Source, Uuids
 from ceremony.errors import ExitStatus, PlanError, VerificationError
-from ceremony.offline.clock import SystemClock
 from ceremony.offline.floor import ca_certificates, open_ca_store
 from ceremony.x509.certificate import read_certificate
 

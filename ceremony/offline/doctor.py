@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from ceremony import __version__, config
+from ceremony.clock import SystemClock
 from ceremony.command_line import Command
 from ceremony.config import Plan, Token
 from ceremony.core.ports import StoreInfo
@@ -16,7 +17,6 @@ from ceremony.errors import KeyStoreError
 from ceremony.flow.prompts import CheckRow
 from ceremony.installation import tool_sha256
 from ceremony.offline import cli
-from ceremony.offline.clock import SystemClock
 from ceremony.offline.environment import default_state
 from ceremony.offline.inventory import FoundModule, found_modules, listing_tokens
 from ceremony.offline.preflight import machine_rows, preflight

@@ -10,13 +10,13 @@ from ceremony import __version__
 from ceremony.bundle.inspection import Inspection, inspect
 from ceremony.bundle.paperwork import Maker
 from ceremony.bundle.verdicts import Outcome, failed
+from ceremony.clock import SystemClock
 from ceremony.command_line import Command
 from ceremony.core.fingerprints import Fingerprint
 from ceremony.core.text import show
 from ceremony.documents.evidence import remake
 from ceremony.errors import PlanError, VerificationError
 from ceremony.installation import tool_sha256
-from ceremony.offline.clock import SystemClock
 
 SCHEMA = "ceremony-verify/1"
 

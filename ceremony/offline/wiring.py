@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ceremony import __version__
+from ceremony.clock import SystemClock
 from ceremony.config import Plan, Token
 from ceremony.core.ports import Clock, KeyStore, Linter, Stick, StoreInfo
 from ceremony.core.secret import Secret
 from ceremony.flow.prompts import CheckRow, Place
 from ceremony.flow.room import Tool
 from ceremony.offline import media
-from ceremony.offline.clock import SystemClock
 from ceremony.offline.preflight import network_up, preflight, tool_sha256
 from ceremony.offline.sticks import stick_at
 from ceremony.offline.store import history_row

@@ -19,6 +19,7 @@ from ceremony.bundle.schema import (
 )
 from ceremony.bundle.sums import verify_sums
 from ceremony.bundle.writing import read_back, write_directory
+from ceremony.clock import SystemClock
 from ceremony.config import Plan, PlanFile, Slot
 from ceremony.core.findings import Finding, errors, warnings
 from ceremony.core.ports import Clock
@@ -27,7 +28,6 @@ from ceremony.core.times import format_time
 from ceremony.errors import MediaError, NetworkError, StoppedError, VerificationError
 from ceremony.kinds import facts_of
 from ceremony.online.api import Api, Pki, User, read_csrs, require_success
-from ceremony.online.clock import SystemClock
 from ceremony.online.login import Login
 from ceremony.online.paper import words_sheet
 from ceremony.online.screen import Out, Screen

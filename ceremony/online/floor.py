@@ -152,9 +152,9 @@ def check(
     """
     from dataclasses import replace
 
+    from ceremony.clock import SystemClock
     from ceremony.online import gateway as gateways
     from ceremony.online import terminal
-    from ceremony.online.clock import SystemClock
 
     device = gateways.read_device(device_dir, SystemClock().now())
     wanted = _gateway(device_dir, gateway, bundle)

@@ -17,6 +17,7 @@ from ceremony.bundle.media import read_directory
 from ceremony.bundle.request import RequestBundle, read_request, request_name
 from ceremony.bundle.schema import Manifest
 from ceremony.bundle.upload import UploadBundle, parse_upload, upload_name
+from ceremony.clock import SystemClock
 from ceremony.config import Online, Plan, PlanFile
 from ceremony.core.fingerprints import Fingerprint
 from ceremony.core.ports import Clock
@@ -25,7 +26,6 @@ from ceremony.core.times import format_time
 from ceremony.errors import CeremonyError, NetworkError, PlanError, VerificationError
 from ceremony.kinds import facts_of
 from ceremony.online.api import Api, User, require_success
-from ceremony.online.clock import SystemClock
 from ceremony.online.comparing import (
     Row,
     Verdict,
