@@ -124,6 +124,22 @@ def open_directory(path: Path, *, follow: bool = False) -> Iterator[int]:
         os.close(handle)
 
 
+def is_file(path: Path) -> bool:
+    """Whether a file is there; none is where the medium cannot tell."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a folder is there; none is where the medium cannot tell."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
 def cap_of(name: str) -> int:
     """How many bytes a file of that name may have."""
     if name in _LISTS:

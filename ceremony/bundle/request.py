@@ -12,6 +12,7 @@ from ceremony.bundle.media import (
     MAX_JSON_BYTES,
     README,
     SUMS,
+    is_file,
     is_name,
     read_directory,
     read_file,
@@ -89,7 +90,7 @@ def read_request(path: Path) -> RequestBundle:
         MediaError: the medium refused, or is not to be trusted.
         VerificationError: what is on it does not hold together.
     """
-    if not path.is_file():
+    if not is_file(path):
         return parse_request(read_directory(path))
     raw = read_file(path, MAX_JSON_BYTES)
     refuse_archive(path, raw)

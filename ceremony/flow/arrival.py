@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from ceremony.bundle.media import read_file
+from ceremony.bundle.media import is_file, read_file
 from ceremony.core.findings import Finding, errors
 from ceremony.core.fingerprints import Fingerprint
 from ceremony.core.typeback import Policy
@@ -75,7 +75,7 @@ def take_csr(
     def question(problem: str | None) -> PickPath:
         sticks = room.services.places(room.plan.media.csr_in, read_only=True)
         files = [Path(stick.path) / f"{name}.csr" for stick in sticks]
-        there = [Place(path=str(path), label=str(path)) for path in files if path.is_file()]
+        there = [Place(path=str(path), label=str(path)) for path in files if is_file(path)]
         return ask((*there, *sticks), problem)
 
     def receive(path: str) -> Flow[tuple[str, bytes, Csr, tuple[Finding, ...]]]:

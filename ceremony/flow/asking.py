@@ -1,5 +1,6 @@
 """Typed questions: each yields a prompt until the answer is one that can be used."""
 
+import os
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import replace
 from typing import TypeVar
@@ -34,6 +35,7 @@ Flow = Generator[AnyPrompt | Working, Answer | None, T]
 A = TypeVar("A")
 
 MAX_TEXT = 400
+_MAX_NAME = 255  # bytes, NAME_MAX of Linux
 
 
 def _ask(prompt: AnyPrompt, answer_type: type[A]) -> Flow[A]:
@@ -113,9 +115,14 @@ def review(prompt: Review) -> Flow[bool]:
 
 
 def pick(prompt: PickPath) -> Flow[str]:
-    """A path that is not empty."""
+    """A path that a file system can have."""
     while True:
         answer = yield from _ask(prompt, Picked)
-        if answer.path.strip():
-            return answer.path.strip()
-        prompt = replace(prompt, problem="Choose a folder or type its path.")
+        path = answer.path.strip()
+        names = os.fsencode(path).split(b"/")
+        if len(path) > MAX_TEXT * 2 or max(map(len, names)) > _MAX_NAME or "\0" in path:
+            prompt = replace(prompt, problem="No file or folder has a name as long as that.")
+        elif path:
+            return path
+        else:
+            prompt = replace(prompt, problem="Choose a folder or type its path.")

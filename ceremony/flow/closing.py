@@ -1,8 +1,10 @@
 """Step 9, close: the record's last line, and the evidence that follows from the record alone."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from ceremony.bundle.media import is_folder
 from ceremony.bundle.sums import format_sums
 from ceremony.bundle.writing import read_back, try_medium, write_directory, write_file
 from ceremony.core.fingerprints import Fingerprint
@@ -46,7 +48,7 @@ def _leave_evidence(room: Room, upload: Fingerprint | None) -> Flow[tuple[str, P
     problem = None
     while True:
         path = yield from _pick(room, problem)
-        if not Path(path).is_dir():
+        if not is_folder(Path(path)):
             problem = "That is not a folder."
             continue
         try:
@@ -119,7 +121,7 @@ def _room_for_evidence(room: Room) -> int:
 def _write(room: Room, parent: Path) -> Path:
     files = evidence_files(room)
     target = parent / evidence_name(room)
-    if not target.exists():
+    if not os.path.lexists(target):
         write_directory(parent, evidence_name(room), files)
     read_back(target, files)
     return target

@@ -1,5 +1,6 @@
 """Custody: a key file leaves the room on a stick, with one person."""
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -53,7 +54,7 @@ def hand_over(
             intent = _intend(room, name, path, folder, files, values)
             refuse_pulled(path, stick)
             target = Path(path) / folder
-            if not target.exists():
+            if not os.path.lexists(target):
                 write_directory(Path(path), folder, files, private=True)
             read_back(target, files)
             refuse_pulled(path, stick)

@@ -20,7 +20,7 @@ from ceremony.flow.prompts import Facts, PickPath, Place, Step, Text, Tone
 from ceremony.flow.room import Room
 from ceremony.flow.root import FILE, NAME
 from ceremony.flow.separation import keep_apart
-from ceremony.flow.sticks import KEYS, keep, pull, refuse_wrong
+from ceremony.flow.sticks import KEYS, files_below, keep, pull, refuse_wrong
 from ceremony.record.chain import MAX_RECORD_BYTES, Line, read_lines
 from ceremony.record.journal import NAME as RECORD
 from ceremony.x509.certificate import Certificate, read_certificate
@@ -118,7 +118,7 @@ def _candidates(room: Room) -> tuple[Place, ...]:
     held = [path for path in found if not _is_destroyed(path.parent.parent)]
     sticks = room.services.places(room.plan.media.csr_in, read_only=True)
     for stick in sticks:
-        held += sorted(Path(stick.path).glob(f"*/{FILE}"))
+        held += files_below(stick.path, FILE)
     files = [Place(path=str(path), label=f"{FILE} in {path.parent.name}") for path in held]
     return (*files, *sticks)
 
@@ -137,7 +137,7 @@ def _prove_copy(room: Room, name: str, spki: bytes) -> Flow[None]:
 
     def question(problem: str | None) -> PickPath:
         sticks = room.services.places(room.plan.media.custody, read_only=True)
-        files = [path for stick in sticks for path in sorted(Path(stick.path).glob(f"*/{file}"))]
+        files = [path for stick in sticks for path in files_below(stick.path, file)]
         found = tuple(Place(path=str(path), label=path.parent.name) for path in files)
         return PickPath(
             key="drill.copy",

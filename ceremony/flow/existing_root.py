@@ -36,6 +36,7 @@ from ceremony.flow.prompts import (
 )
 from ceremony.flow.room import Room
 from ceremony.flow.root import KEYS, NAME, open_root, root_store
+from ceremony.flow.sticks import files_below
 from ceremony.record.chain import sha256_hex
 from ceremony.x509.certificate import Certificate
 from ceremony.x509.checks import check_certificate
@@ -160,7 +161,7 @@ def _candidates(room: Room) -> tuple[Place, ...]:
     files = [path for path in held if path.parent.parent != room.directory]
     sticks = room.services.places(room.plan.media.custody)
     for stick in sticks:
-        files += sorted(Path(stick.path).glob(f"*/{name}"))
+        files += files_below(stick.path, name)
     return (
         *(Place(path=str(path), label=f"{name} in {path.parent.name}") for path in files),
         *sticks,

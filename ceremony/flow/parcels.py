@@ -1,5 +1,6 @@
 """Bundles that leave the room: written to a stick, read back, and known by words on paper."""
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -125,7 +126,7 @@ def _intend(room: Room, parcel: Parcel, parent: str) -> Line:
 
 def _place(parent: Path, name: str, files: Mapping[str, bytes]) -> tuple[Path, str]:
     target = parent / name
-    if not target.exists():
+    if not os.path.lexists(target):
         write_directory(parent, name, files)
     read_back(target, files)
     write_file(parent, f"{name}.qr.png", qr_png(Fingerprint.of(files["SHA256SUMS"]).hex.upper()))

@@ -1,5 +1,6 @@
 """A ceremony that goes on after the program had ended: what is known, who is here."""
 
+import os
 from pathlib import Path
 
 from ceremony.errors import StoppedError
@@ -134,6 +135,6 @@ def _found(room: Room, intent: Line) -> str:
 
 
 def _on_disk(path: Path) -> str:
-    if path.with_name(f".{path.name}.partial").exists():
+    if os.path.lexists(path.parent / f".{path.name}.partial"):
         return f"cut off while writing: a part of {path} is there"
-    return f"{path} is there" if path.exists() else f"{path} is not there"
+    return f"{path} is there" if os.path.lexists(path) else f"{path} is not there"

@@ -4,10 +4,13 @@ What was used under one name is refused under another, and told by its name: by 
 serial number, or by the label of its file system. A folder of the laptop counts by its path.
 """
 
+import os
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from ceremony.bundle.media import is_file
 from ceremony.core.ports import Stick
 from ceremony.core.text import show
 from ceremony.errors import MediaError
@@ -22,6 +25,7 @@ SIGNED_OUT = "SIGNED OUT"
 EVIDENCE = "EVIDENCE"
 KEYS = "KEYS"
 _NOTHING = -1
+_MOST_ENTRIES = 1000
 _LABELS = {
     "csrin": CSR_IN,
     "higherca": HIGHER_CA,
@@ -89,6 +93,20 @@ def holds(room: Room, role: str, path: str) -> bool:
     """Whether the stick at `path` is the one that the record knows by that name."""
     last = room.find("stick", role)
     return last is not None and last.data["mark"] == mark_of(room.services.stick(path), path)
+
+
+def files_below(path: str, name: str) -> list[Path]:
+    """Files of that name in the folders of a stick; one that cannot be listed has none.
+
+    Hidden folders are passed over: what a cut left unfinished is one.
+    """
+    try:
+        with os.scandir(path) as entries:
+            folders = [entry.name for entry in islice(entries, _MOST_ENTRIES)]
+    except OSError:
+        return []
+    files = (Path(path, folder, name) for folder in sorted(folders) if folder[0] != ".")
+    return [file for file in files if is_file(file)]
 
 
 def described(stick: Stick | None) -> dict[str, str]:

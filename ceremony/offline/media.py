@@ -1,10 +1,12 @@
 """Sticks and mounts, as Linux tells them in /proc/self/mountinfo and /sys/dev/block."""
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from ceremony.bundle.media import is_folder
 from ceremony.core.text import show
 from ceremony.flow.prompts import Place
 
@@ -90,8 +92,8 @@ def candidates(plan_media_path: str | None, *, root: Path = Path("/")) -> tuple[
     """
     known = mounts(root)
     places: dict[str, str] = {}
-    if plan_media_path is not None and Path(plan_media_path).is_dir():
-        mount = mount_of(Path(plan_media_path).resolve(), known)
+    if plan_media_path is not None and is_folder(Path(plan_media_path)):
+        mount = mount_of(Path(os.path.realpath(plan_media_path)), known)
         told = mount.flags if mount is not None else "mount not known"
         places[plan_media_path] = f"named in the plan; {told}"
     for mount in sorted(known, key=lambda mount: mount.point):

@@ -1,5 +1,6 @@
 """Sticks told apart: vendor, model, serial, label, file system and mount options."""
 
+import os
 import re
 from pathlib import Path
 
@@ -26,7 +27,7 @@ def stick_at(path: Path, root: Path = Path("/")) -> Stick | None:
     Args:
         root: holds `proc`, `sys`, `run` and `dev`; another one in tests.
     """
-    mount = mount_of(path.resolve(), mounts(root))
+    mount = mount_of(Path(os.path.realpath(path)), mounts(root))
     return None if mount is None else _stick(mount, root)
 
 

@@ -39,7 +39,7 @@ class Udisks:
 
     def unmount(self, path: Path) -> bool:
         """Unmounts the stick at `path`; whether it is unmounted now, and may be pulled."""
-        mount = mount_of(path.resolve(), mounts(self._root))
+        mount = mount_of(Path(os.path.realpath(path)), mounts(self._root))
         if self._command is None or mount is None or mount.point == "/":
             return False
         self._run("unmount", mount.source)
