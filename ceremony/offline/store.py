@@ -71,9 +71,14 @@ def ceremonies(state: Path) -> tuple[Held, ...]:
             problem = ""
         except CeremonyError as exc:
             lines, problem = (), str(exc)
-        finished = (directory / FINISHED).exists()
+        finished = (directory / FINISHED).exists() and (not lines or _is_over(lines))
         found.append(Held(directory=directory, lines=lines, finished=finished, problem=problem))
     return tuple(sorted(found, key=lambda held: held.lines[0].at if held.lines else ""))
+
+
+def _is_over(lines: tuple[Line, ...]) -> bool:
+    """Whether the record says so too: who could put the mark there would have it forgotten."""
+    return lines[-1].type == "close" or any(line.type == "destroyed" for line in lines)
 
 
 @contextmanager

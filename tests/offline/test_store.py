@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from ceremony.flow.closing import FINISHED
 from ceremony.flow.driver import Outcome, run
 from ceremony.flow.prompts import CheckStatus
 from ceremony.offline import store
@@ -42,3 +43,11 @@ def test_28_only_what_a_cut_left_of_a_ceremony_is_cleared_from_the_state_folder(
         left = {path.name for path in tmp_path.iterdir() if path.is_dir()}
     assert left == {"plans", "empty"}
     assert (tmp_path / "plans" / "plan.toml").read_text() == "reviewed"
+
+
+def test_29_a_mark_of_the_end_does_not_hide_a_ceremony_that_is_not_over(tmp_path: Path) -> None:
+    table = Table(tmp_path)
+    table.sit_down().record.close()
+    (table.directory / FINISHED).touch()
+    (held,) = store.ceremonies(tmp_path / "state")
+    assert not held.finished
