@@ -35,7 +35,7 @@ def hardware(entries: Entries) -> tuple[Block, ...]:
             rows=seen,
         )
     )
-    blocks += [_store(entry) for entry in _last_tokens(entries)]
+    blocks += [_store(entry, entries) for entry in _last_tokens(entries)]
     return tuple(blocks)
 
 
@@ -43,7 +43,7 @@ def _last_tokens(entries: Entries) -> tuple[Entry, ...]:
     return tuple({entry.line.key: entry for entry in entries.all("token")}.values())
 
 
-def _store(entry: Entry) -> Facts:
+def _store(entry: Entry, entries: Entries) -> Facts:
     whose = f"Key store of {show(entry.line.key)}"
     if entry.text("kind") == "file":
         rows: tuple[tuple[str, str], ...] = (("Encrypted file", entry.text("name")),)
@@ -62,10 +62,26 @@ def _store(entry: Entry) -> Facts:
                 "not told by PKCS#11: from the vendor, on the script's sign-off",
             ),
             ("PIN state before login", entry.text("pin_state")),
+            *_made_ready(entry, entries),
             ("PKCS#11 module", entry.text("module")),
             ("SHA-256 of the module", entry.text("module_sha256")),
         ),
     )
+
+
+def _made_ready(entry: Entry, entries: Entries) -> list[tuple[str, str]]:
+    """What was done to the root's token before it held a key."""
+    if entry.line.key != "root":
+        return []
+    rows = []
+    begun, done = (entries.find(kind, "token/root") for kind in ("intent", "done"))
+    if begun is not None and done is not None:
+        told = f"here, when it was blank: {done.line.at}, as {begun.names()} agreed"
+        rows.append(("Initialised", told))
+    pin = entries.find("new-pin", "root")
+    if pin is not None:
+        rows.append(("New PIN", f"set here: {pin.line.at}, before {pin.names()}"))
+    return rows
 
 
 _NOT_REPORTED = "not reported"

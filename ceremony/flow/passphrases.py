@@ -4,8 +4,10 @@ from dataclasses import replace
 
 from ceremony.core.secret import Secret
 from ceremony.flow.asking import Flow, acknowledge, enter_secret
+from ceremony.flow.officers import SEATS
 from ceremony.flow.prompts import EnterSecret, ShowSecret, Step, Text, Tone
 from ceremony.flow.room import Room
+from ceremony.flow.split import take_seat
 
 
 def passphrase_for(room: Room, step: Step, name: str) -> Flow[Secret]:
@@ -17,7 +19,8 @@ def passphrase_for(room: Room, step: Step, name: str) -> Flow[Secret]:
     if not room.plan.rules.split_pin:
         return (yield from _shown(room, step, f"{name}.passphrase", name, None))
     parts = []
-    for seat in ("A", "B"):
+    for seat in SEATS:
+        yield from take_seat(room, step, seat)
         part = yield from _shown(room, step, f"{name}.passphrase.{seat}", name, seat)
         parts.append(part.reveal())
     return Secret("-".join(parts))

@@ -24,7 +24,8 @@ def secret_of(room: Room, prompt: EnterSecret, *, joined_by: str = "") -> Flow[S
         return (yield from enter_secret(prompt))
     parts = []
     for seat in SEATS:
-        yield from _turn(room, prompt, seat)
+        if seat == "B":
+            yield from take_seat(room, prompt.step, seat)
         parts.append((yield from _part(room, prompt, seat)).reveal())
         prompt = replace(prompt, problem=None)
     return Secret(joined_by.join(parts))
@@ -49,22 +50,21 @@ def _part(room: Room, prompt: EnterSecret, seat: str) -> Flow[Secret]:
         part = replace(part, problem=f"A part has at least {MIN_PART} characters.")
 
 
-def _turn(room: Room, prompt: EnterSecret, seat: str) -> Flow[None]:
-    """The other officer gets up before the second part is typed."""
-    if seat == "A":
-        return
+def take_seat(room: Room, step: Step, seat: str) -> Flow[None]:
+    """The other officer gets up before a part is typed, or shown."""
+    other = room.officer(next(each for each in SEATS if each != seat))
     yield from acknowledge(
         Acknowledge(
             key="split.turn",
-            step=prompt.step,
-            title="The second part",
+            step=step,
+            title=f"The {_PLACES[seat]} part",
             body=(
                 Text(
-                    text=f"{room.officer('A')} gets up and looks away; {room.officer('B')} sits "
-                    "down. Neither part is on the screen."
+                    text=f"{other} gets up and looks away; {room.officer(seat)} sits down. "
+                    "Neither part is on the screen."
                 ),
             ),
-            officer=room.officer("B"),
+            officer=room.officer(seat),
             action="I am at the keyboard",
         )
     )

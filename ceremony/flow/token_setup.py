@@ -106,9 +106,9 @@ def _warning(room: Room, token: Token, blank: StoreInfo, seat: str) -> Choose:
         title="The token is blank",
         body=(
             Text(
-                text="The vendor's backup scheme is set WHEN A TOKEN IS INITIALISED, and cannot "
-                "be added later: the DKEK of a SmartCard-HSM or Nitrokey HSM, the wrap key of a "
-                "YubiHSM, the cloning domain of a Luna. Initialised here, the token has none.",
+                text="The vendor's backup scheme is set WHEN A TOKEN IS INITIALISED, never later: "
+                "the DKEK of a SmartCard-HSM or Nitrokey HSM, the wrap key of a YubiHSM, a Luna's "
+                "cloning domain. Initialised here, it has none.",
                 tone=Tone.DANGER,
             ),
             Text(

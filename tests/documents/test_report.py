@@ -198,6 +198,21 @@ def test_each_sitting_tells_when_its_time_was_confirmed() -> None:
     assert f"{second}, by Ada, Ben" in told
 
 
+def test_what_was_done_to_a_token_before_it_held_a_key_is_told_beside_it() -> None:
+    by = {"by": ["Ada", "Ben"]}
+    lines = _lines(
+        ("intent", "token/root", {"token_serial": "", "label": "x", **by}),
+        ("done", "token/root", {"serial": "T1", "label": "x"}),
+        ("new-pin", "root", {"serial": "T1", **by}),
+        ("token", "root", {"kind": "token", "name": "T1"}),
+        ("token", "line-1", {"kind": "token", "name": "T2"}),
+    )
+    told = _flat(_report(lines))
+    told = told[told.index("Key store of root") : told.index("Preflight")]
+    assert told.count("Initialised here, when it was blank: 2026-01-02T03:04:02Z, as Ada, Ben") == 1
+    assert told.count("New PIN set here: 2026-01-02T03:04:03Z, before Ada, Ben") == 1
+
+
 def test_a_csr_that_people_brought_is_among_what_came_in(held: Held) -> None:
     asked = {"source": "/usb/x.csr", "profile": "tls", "sha256": "56" * 32, "by": ["Ada", "Ben"]}
     request = next(line for line in held.lines if line.type == "request")

@@ -263,6 +263,9 @@ def test_a_passphrase_in_two_parts_is_shown_to_one_officer_at_a_time(tmp_path: P
         ("root.passphrase.A", names["A"]),
         ("root.passphrase.B", names["B"]),
     ]
+    for prompt in shown:  # plain lines show it at once: its officer must be the one who sits there
+        before = officers.asked[officers.asked.index(prompt) - 1]
+        assert (before.key, before.officer) == ("split.turn", prompt.officer)
     typed = [p for p in officers.asked if isinstance(p, EnterSecret) and p.step is Step.SIGN]
     parts = [p for p in typed if ".pin." in p.key]
     assert [p.officer for p in parts] == [names["A"], names["B"]]
