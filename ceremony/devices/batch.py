@@ -195,14 +195,8 @@ class _Run:
         for batch in known:
             if batch.source == words:
                 return batch
-        if order.form is not Form.FOLDERS:
-            if known:
-                raise PlanError(
-                    "devices.batch_differs",
-                    f"{show(str(order.out))} belongs to another batch of this CA: "
-                    f"{show(known[-1].source, 500)}",
-                    hint="Give the same options again to go on with it, or another --out.",
-                )
+        alone = order.form is not Form.FOLDERS
+        if alone and not known:
             for path in (order.out, self._results_path(None)):
                 if GrowingFile(path).there:
                     raise MediaError(
@@ -210,7 +204,15 @@ class _Run:
                         f"{show(str(path))} is there already, and not of this batch",
                         hint="Give another --out; nothing is overwritten.",
                     )
-        return self._ledger.begin(str(order.out), words, format_time(self._at))
+        begun = self._ledger.begin(str(order.out), words, format_time(self._at), alone=alone)
+        if begun is None:
+            raise PlanError(
+                "devices.batch_differs",
+                f"{show(str(order.out))} belongs to another batch of this CA: "
+                f"{show(self._ledger.batches(str(order.out))[-1].source, 500)}",
+                hint="Give the same options again to go on with it, or another --out.",
+            )
+        return begun
 
     def _results_path(self, batch: Batch | None) -> Path:
         out = self._order.out

@@ -157,15 +157,20 @@ class Ledger:
         """The same batch as it is now."""
         return next(one for one in self.batches(batch.out) if one.id == batch.id)
 
-    def begin(self, out: str, source: str, at: str) -> Batch:
-        """A new batch, on disk when this returns."""
+    def begin(self, out: str, source: str, at: str, *, alone: bool) -> Batch | None:
+        """A new batch, on disk when this returns; or the same that another run has begun.
+
+        Args:
+            alone: no other may write to that place; then None where another does.
+        """
         done = _encode(Progress())
         with self._refusals():
             self._db.execute(
-                "INSERT INTO batches (out, source, began, done) VALUES (?, ?, ?, ?)",
-                (out, source, at, done),
+                "INSERT OR IGNORE INTO batches (out, source, began, done) SELECT ?1, ?2, ?3, ?4"
+                " WHERE NOT ?5 OR NOT EXISTS (SELECT 1 FROM batches WHERE out = ?1)",
+                (out, source, at, done, alone),
             )
-        return self.batches(out)[-1]
+        return next((one for one in self.batches(out) if one.source == source), None)
 
     def adopt(self, batch: Batch) -> Progress:
         """What was pending is in the output: it counts as done."""

@@ -1,5 +1,6 @@
 """What `ceremony devices issue` wrote, device by device: a file of lines, a tar, folders."""
 
+import os
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -82,6 +83,7 @@ def _folders(path: Path) -> Iterator[IssuedDevice]:
 
 def _tar(path: Path) -> Iterator[IssuedDevice]:
     try:
+        _require_end(path)
         with tarfile.open(path, "r|") as tar:
             for member in tar:
                 if not member.isreg() or Path(member.name).name != CLIENT:
@@ -92,6 +94,15 @@ def _tar(path: Path) -> Iterator[IssuedDevice]:
                 yield IssuedDevice(show(member.name), file.read())
     except (tarfile.TarError, OSError) as exc:
         raise _refuse(path, show(str(exc))) from exc
+
+
+def _require_end(path: Path) -> None:
+    """Two blocks of zeros: `tarfile` takes a tar that was cut between two files for whole."""
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - 2 * tarfile.BLOCKSIZE))
+        if size % tarfile.BLOCKSIZE or file.read() != bytes(2 * tarfile.BLOCKSIZE):
+            raise _refuse(path, "its end is missing: it was cut off, or is no tar")
 
 
 def _jsonl(path: Path) -> Iterator[IssuedDevice]:

@@ -170,7 +170,7 @@ def read_login(
         raw = read_private(Path(token_file), MAX_TOKEN_BYTES)
         return Login(kind="token", secret=_token(raw, str(token_file)))
     path = _fioctl_path(environment)
-    if not path.exists():
+    if not os.path.lexists(path):
         raise PlanError(
             "login.none",
             f"there is no token: no --token-file, and no {show(str(path))}",

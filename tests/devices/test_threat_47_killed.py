@@ -173,6 +173,7 @@ def test_47_two_runs_at_once_do_not_write_into_one_file(floor: Any) -> None:
             str(floor.folder / "out.jsonl"),
             floor.order(Count(3), "out.jsonl").words,
             "2026-01-01T00:00:00Z",
+            alone=True,
         )
     other.open()
     other.append(b"what the ledger will know in a moment")
@@ -207,3 +208,12 @@ def test_47_a_worker_that_dies_ends_the_run_and_the_next_goes_on(floor: Any) -> 
     with pytest.raises(MediaError) as caught, pool.Pool(2, serve) as workers:
         list(workers.answers([b"a", b"b"]))
     assert caught.value.code == "devices.worker_ended"
+
+
+def test_47_two_commands_that_begin_at_once_are_one_batch_or_two_places(floor: Any) -> None:
+    """Each has looked before the other wrote: what counts is what the ledger has then."""
+    with floor.ledger() as ledger, floor.ledger() as other:
+        first = ledger.begin("x.jsonl", "count 2", "now", alone=True)
+        assert other.begin("x.jsonl", "count 2", "now", alone=True) == first
+        assert other.begin("x.jsonl", "count 3", "now", alone=True) is None
+        assert len(ledger.batches()) == 1

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tarfile
 import threading
 import time
 from collections.abc import Iterator
@@ -234,10 +235,16 @@ def test_every_form_of_output_is_read(tmp_path: Path, floor: Floor) -> None:
     (folder / "client.pem").write_bytes(pem)
     for path in (tmp_path / "a.jsonl", tmp_path / "dir", folder, folder / "client.pem"):
         assert [one.pem for one in read_issued(path)] == [pem]
+    with tarfile.open(tmp_path / "whole.tar", "w", format=tarfile.USTAR_FORMAT) as tar:
+        tar.add(tmp_path / "dir", arcname=".")
+    whole = (tmp_path / "whole.tar").read_bytes()
+    assert [one.pem for one in read_issued(tmp_path / "whole.tar")] == [pem]
+    end = -(-len(whole.rstrip(b"\0")) // 512) * 512
+    (tmp_path / "cut.tar").write_bytes(whole[:end])
     (tmp_path / "a.jsonl").write_text("rubbish\n")
     (tmp_path / "a.tar").write_bytes(b"rubbish")
     (tmp_path / "empty").mkdir()
-    for name in ("a.jsonl", "a.tar", "empty", "none.jsonl"):
+    for name in ("a.jsonl", "a.tar", "cut.tar", "empty", "none.jsonl"):
         with pytest.raises(CeremonyError) as caught:
             list(read_issued(tmp_path / name))
         assert caught.value.code == "devices.input"

@@ -111,6 +111,8 @@ def test_45_fioctls_file_that_others_can_read_is_refused(tmp_path: Path) -> None
 
 def test_45_no_token_anywhere_says_what_to_give(tmp_path: Path) -> None:
     assert code_of(lambda: read_login(None, environment={"HOME": str(tmp_path)})) == "login.none"
+    endless = {"FIOCTL_CONFIG": "x" * 5000}
+    assert code_of(lambda: read_login(None, environment=endless)) == "login.none"
 
 
 @pytest.mark.parametrize(
