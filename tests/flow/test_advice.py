@@ -25,7 +25,8 @@ KINDS = {
 # Keys that are handed to the function that makes the prompt, and all parts of secrets.
 HANDED = (
     *(f"{name}.phrase.{seat}" for name in ("root", "sign", "export", "resume") for seat in "AB"),
-    *("pause.phrase.A", "export.path", "line-1.pin", "root.pin.A", "root.pin_pad"),
+    *("pause.phrase.A", "remains.phrase.A", "root-key.phrase.A", "request.words", "head.words"),
+    *("review.root", "export.path", "line-1.pin", "root.pin", "root.pin.A", "root.pin_pad"),
     *("line-1.passphrase", "line-1.passphrase.B", "line-1.passphrase.B.typed"),
     *("root.new_pin", "root.new_pin.B", "root.new_so_pin.A"),
 )
@@ -71,6 +72,11 @@ def test_no_entry_is_hidden_behind_an_earlier_one() -> None:
         if advice(pattern.replace("*", "A").replace("[AB]", "A")) is not entries()[pattern]
     ]
     assert hidden == []
+
+
+def test_no_entry_is_for_a_question_that_is_never_asked() -> None:
+    asked = {id(advice(key)) for key in _keys()}
+    assert [pattern for pattern, entry in entries().items() if id(entry) not in asked] == []
 
 
 def test_a_prompts_own_command_stays() -> None:
