@@ -74,8 +74,8 @@ def wait_in_bags(room: Room) -> Flow[None]:
     prompt = replace(
         _sealed(items),
         step=Step.ROOT,
-        help="Nobody is to have them in hands until the answer is here. The next sitting compares "
-        "the numbers, before anything is done.",
+        help="Nobody is to have them in their hands until the answer is here. The next sitting "
+        "compares the numbers, before anything is done.",
     )
     rows = yield from _seal(prompt, items)
     room.append(Step.ROOT, "bags", "waiting", items=rows)
@@ -179,7 +179,7 @@ def _differ(room: Room, differ: Mapping[str, str], found: Mapping[str, str]) -> 
             title="Not the bag of the last record",
             body=(
                 Text(
-                    text="Since the last ceremony somebody may have had this in hands. Look "
+                    text="Since the last ceremony somebody may have had this in their hands. Look "
                     "again; correct a slip with Esc.",
                     tone=Tone.DANGER,
                 ),
