@@ -273,10 +273,11 @@ class _Folder:
             raise _error(
                 "unreadable", f"the key file {show(name)} cannot be opened: {exc.strerror}"
             ) from exc
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
+            os.close(handle)
+            raise _error("unreadable", f"{show(name)} is not a regular file")
         with os.fdopen(handle, "rb") as file:
-            status = os.fstat(handle)
-            if not stat.S_ISREG(status.st_mode):
-                raise _error("unreadable", f"{show(name)} is not a regular file")
             if status.st_uid != os.geteuid() or status.st_mode & 0o077:
                 raise _error("permissions", f"others can read or own the key file {show(name)}")
             return file.read(pkcs8.MAX_FILE + 1)

@@ -59,11 +59,15 @@ class Held:
 
 
 def ceremonies(state: Path) -> tuple[Held, ...]:
-    """Every ceremony of the folder, oldest first; a folder without a record is none."""
+    """Every ceremony of the folder, oldest first; one whose record is lost is told of, too."""
     found = []
     for directory in sorted(state.iterdir()):
         record = directory / RECORD
         if not record.is_file():
+            if _was_begun(directory):
+                problem = f"there is no {RECORD} in it"
+                held = Held(directory=directory, lines=(), finished=False, problem=problem)
+                found.append(held)
             continue
         try:
             with record.open("rb") as file:
@@ -74,6 +78,13 @@ def ceremonies(state: Path) -> tuple[Held, ...]:
         finished = (directory / FINISHED).exists() and (not lines or _is_over(lines))
         found.append(Held(directory=directory, lines=lines, finished=finished, problem=problem))
     return tuple(sorted(found, key=lambda held: held.lines[0].at if held.lines else ""))
+
+
+def _was_begun(directory: Path) -> bool:
+    """Whether it is a ceremony's folder that holds more than a cut leaves of a beginning."""
+    if not _ID.fullmatch(directory.name) or not directory.is_dir():
+        return False
+    return not {entry.name for entry in directory.iterdir()} <= _UNBEGUN
 
 
 def _is_over(lines: tuple[Line, ...]) -> bool:

@@ -146,8 +146,9 @@ def test_an_unfinished_file_is_never_believed_and_goes_away(folder):
     assert names(folder) == ["line-1.key"]
 
 
-def test_a_fifo_in_the_place_of_the_key_is_refused_without_waiting(folder):
-    os.mkfifo(folder / "line-1.key")
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_2_what_is_no_file_in_the_place_of_the_key_is_refused_without_waiting(folder, make):
+    make(folder / "line-1.key")
     assert login(folder) == "file.unreadable"
 
 

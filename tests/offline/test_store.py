@@ -1,9 +1,11 @@
 """The state folder, which others may have had in hands since the last ceremony."""
 
+import os
 from pathlib import Path
 
 import pytest
 
+from ceremony.errors import MediaError
 from ceremony.flow.closing import FINISHED
 from ceremony.flow.driver import Outcome, run
 from ceremony.flow.prompts import CheckStatus
@@ -51,3 +53,23 @@ def test_29_a_mark_of_the_end_does_not_hide_a_ceremony_that_is_not_over(tmp_path
     (table.directory / FINISHED).touch()
     (held,) = store.ceremonies(tmp_path / "state")
     assert not held.finished
+
+
+@pytest.mark.parametrize("instead", ["nothing", "folder", "pipe"])
+def test_29_a_ceremony_that_has_lost_its_record_is_not_passed_over(
+    tmp_path: Path, instead: str
+) -> None:
+    table = Table(tmp_path)
+    table.sit_down().record.close()
+    (table.directory / "keys").mkdir()
+    record = table.directory / "record.jsonl"
+    record.unlink()
+    if instead == "folder":
+        record.mkdir()
+    if instead == "pipe":
+        os.mkfifo(record)
+    (held,) = store.ceremonies(tmp_path / "state")
+    assert (held.finished, held.problem) == (False, "there is no record.jsonl in it")
+    assert store.history_row(tmp_path / "state").code == "history.unreadable"
+    with pytest.raises(MediaError):
+        store.resume(held.directory, store.read_plan(held.directory), table.services)
