@@ -133,8 +133,15 @@ def _bags(prompt: EnterText) -> dict[str, str]:
         case "open.bags":
             return numbers
         case "close.bags":
-            return {name: f"{number}, Ada Practice" for name, number in numbers.items()}
+            holders = {field.name: _holder(field.label) for field in prompt.fields}
+            return {name: f"{number}, {holders[name]}" for name, number in numbers.items()}
     raise LookupError(prompt.key)
+
+
+def _holder(thing: str) -> str:
+    """Nobody holds a token and its PIN, or the token and its backup."""
+    apart = {"PINs and passphrases": "Ben Practice", "backup": "Dora Practice"}
+    return next((who for what, who in apart.items() if thing.startswith(what)), "Ada Practice")
 
 
 class ScriptedOfficers:

@@ -204,3 +204,12 @@ def test_a_ceremony_without_bags_does_not_make_the_next_one_forget_them(tmp_path
     with room.record:
         before = {row["item"]: row["bag"] for row in room.record.lines[0].data["bags_before"]}
     assert before["laptop"] == "LAP-2"
+
+
+def test_a_rehearsal_does_not_teach_to_leave_a_key_store_and_its_secret_with_one_person(
+    tmp_path: Path,
+) -> None:
+    table = Table(tmp_path)
+    lines = hold(table, Clerks(table, {}))
+    holders = {row["item"]: row["holder"] for row in only(lines, "bags", "sealed").data["items"]}
+    assert holders["laptop"] != holders["PINs and passphrases"]

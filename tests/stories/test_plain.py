@@ -10,6 +10,8 @@ from tests.stories.conftest import run
 from tests.stories.person import words_on
 from tests.stories.speaker import Speaker, ceremony
 
+# The one thing that is ever redrawn: a passphrase is gone when the next officer sits down.
+_ERASED = re.compile(r"(?<=on paper\.\s\r\n)\x1b\[H\x1b\[2J\x1b\[3J")
 _ESCAPES = re.compile(r"\x1b|\x08|\r(?!\n)")
 
 
@@ -61,7 +63,7 @@ def test_a_bad_day_told_in_plain_lines_to_the_end(tmp_path: Path) -> None:
     assert not any(title.startswith("Fence: the root") for title in second.titles)
 
     for heard in (first.heard, second.heard):
-        assert not _ESCAPES.search(heard)
+        assert not _ESCAPES.search(_ERASED.sub("", heard))
     for secret in first.passphrases.values():
         row = " ".join(secret.split("-")[:4])
         assert (first.heard + second.heard).count(row) == 1
