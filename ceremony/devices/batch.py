@@ -37,7 +37,7 @@ from ceremony.devices.rows import (
     Rows,
     Signatures,
 )
-from ceremony.devices.sources import SourceRow
+from ceremony.devices.sources import SourceRow, text_of
 from ceremony.devices.template import Template
 from ceremony.devices.worker import Work, Worker, decode_answer, encode_request
 from ceremony.errors import MediaError, PlanError, VerificationError
@@ -191,7 +191,8 @@ class _Run:
 
     def _batch(self) -> Batch:
         order = self._order
-        words, known = order.words, self._ledger.batches(str(order.out))
+        out, words = text_of(order.out), order.words
+        known = self._ledger.batches(out)
         for batch in known:
             if batch.source == words:
                 return batch
@@ -204,12 +205,12 @@ class _Run:
                         f"{show(str(path))} is there already, and not of this batch",
                         hint="Give another --out; nothing is overwritten.",
                     )
-        begun = self._ledger.begin(str(order.out), words, format_time(self._at), alone=alone)
+        begun = self._ledger.begin(out, words, format_time(self._at), alone=alone)
         if begun is None:
             raise PlanError(
                 "devices.batch_differs",
                 f"{show(str(order.out))} belongs to another batch of this CA: "
-                f"{show(self._ledger.batches(str(order.out))[-1].source, 500)}",
+                f"{show(self._ledger.batches(out)[-1].source, 500)}",
                 hint="Give the same options again to go on with it, or another --out.",
             )
         return begun

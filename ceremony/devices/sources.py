@@ -194,7 +194,7 @@ class CsrDirectory:
         number = 0
         for name in self._names():
             number += int.from_bytes(hashlib.sha256(name).digest())
-        return f"csr-dir {self.path.absolute()}, names {number % (1 << 256):064x}"
+        return f"csr-dir {text_of(self.path)}, names {number % (1 << 256):064x}"
 
     @property
     def total(self) -> int | None:
@@ -238,18 +238,23 @@ class CsrDirectory:
             os.close(handle)
 
 
+def text_of(path: Path) -> str:
+    """Its absolute path as text for the ledger, whatever bytes are in it."""
+    return os.fsencode(path.absolute()).decode("utf-8", "backslashreplace")
+
+
 def _words_of(path: Path | None) -> str:
     """Its path, and its SHA-256 where it is a file that can be read twice."""
     if path is None:
         return "-"
     if not path.is_file():
-        return str(path.absolute())
+        return text_of(path)
     try:
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as exc:
         raise _refuse(path, exc) from exc
-    return f"{path.absolute()}, sha256 {digest}"
+    return f"{text_of(path)}, sha256 {digest}"
 
 
 def _open(path: Path | None, stream: BinaryIO | None) -> BinaryIO:

@@ -1,6 +1,7 @@
 """`ceremony devices`: device client certificates, one or a million."""
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +22,15 @@ from ceremony.devices.policy import DeviceRules, check_uuid
 from ceremony.devices.rendering import Form
 from ceremony.devices.rows import Progress
 from ceremony.devices.sota import DIRECTORY, sota_toml
-from ceremony.devices.sources import Count, CsrDirectory, CsrFile, Single, Source, Uuids
+from ceremony.devices.sources import (
+    Count,
+    CsrDirectory,
+    CsrFile,
+    Single,
+    Source,
+    Uuids,
+    text_of,
+)
 from ceremony.errors import ExitStatus, PlanError, VerificationError
 from ceremony.offline.floor import ca_certificates, open_ca_store
 from ceremony.x509.certificate import read_certificate
@@ -202,7 +211,7 @@ def _tell(summary: Summary, ledger: Path, *, as_json: bool) -> None:
         click.echo(json.dumps(document, indent=2))
         return
     click.echo(f"{summary.issued} issued in {summary.out}; ledger {ledger}", err=True)
-    click.echo(str(summary.out))
+    click.echo(os.fsencode(summary.out))
 
 
 @command.command(name="list", short_help="Every certificate of the ledger, and its batches.")
@@ -221,7 +230,7 @@ def list_command(ca: Path | None, ledger: Path | None, out: Path | None, as_json
                 f" {reached.refused} refused, {state}",
                 err=True,
             )
-        where = None if out is None else str(out.absolute())
+        where = None if out is None else text_of(out)
         _write(opened.devices(where), as_json=as_json)
 
 

@@ -1,6 +1,7 @@
 """`ceremony-online devices`: register what was issued, and check a device's way in."""
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -68,7 +69,7 @@ def register(path: Path, **given: Any) -> int:
     click.echo(f"{good} registered{before}, {bad} not", err=True)
     if bad:
         click.echo(f"{results} says why; the same command tries them again", err=True)
-    click.echo(str(results))
+    click.echo(os.fsencode(results))
     return ExitStatus.VERIFICATION if bad else ExitStatus.DONE
 
 

@@ -1,6 +1,7 @@
 """Whole batches: outputs, results, ledger, and what other tools make of the certificates."""
 
 import json
+import os
 import subprocess
 import tarfile
 from pathlib import Path
@@ -324,3 +325,13 @@ def test_a_p384_ca_signs_devices_too(new_floor: Any) -> None:
     floor = new_floor(curve=Curve.P384)
     floor.issue(Single("", UUIDS[0].encode(), csrs=False), "devices")
     assert openssl(floor, floor.folder / "devices" / UUIDS[0] / "client.pem").endswith(": OK\n")
+
+
+def test_a_path_of_any_bytes_is_one_that_the_ledger_keeps(floor: Any) -> None:
+    """A stick with names of another alphabet: SQLite takes text only."""
+    folder = floor.folder / os.fsdecode(b"csrs-\xff")
+    folder.mkdir()
+    out = os.fsdecode(b"out-\xff.jsonl")
+    (folder / os.fsdecode(b"\xfe.csr")).write_bytes(b"no CSR")
+    assert floor.issue(CsrDirectory(folder), out).refused == 1
+    assert floor.issue(CsrDirectory(folder), out).before
