@@ -100,6 +100,8 @@ class PlainFrontend:
         if not self._introduced:
             self._introduced = True
             self._say(_INTRODUCTION)
+        if self._source.isatty():  # a line typed ahead was typed for another question
+            termios.tcflush(self._source.fileno(), termios.TCIFLUSH)
         self._show(prompt, frame)
         try:
             return self._answer(prompt, frame)

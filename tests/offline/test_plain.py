@@ -453,3 +453,27 @@ def test_22_the_officer_who_sits_down_next_finds_the_first_part_nowhere(
         everything = terminal.scrollback()
     assert "armistice" not in everything
     assert "absurd" not in everything
+
+
+AHEAD = """
+import sys
+from ceremony.flow.prompts import *
+from ceremony.offline.plain import PlainFrontend
+frame = Frame(factory="a", kind="create", ceremony_id="", step=Step.ROOT, rehearsal=False,
+              head=None, exceptions=0)
+front = PlainFrontend(sys.stdin, sys.stdout)
+common = dict(key="k", step=Step.ROOT, title="t")
+front.ask(Acknowledge(**common), frame)
+signed = front.ask(Review(**common, irreversible=True, accept="Sign it"), frame)
+print("accepted", signed.accepted)
+"""
+
+
+def test_what_was_typed_ahead_accepts_nothing_that_was_not_shown_yet() -> None:
+    terminal = pexpect.spawn(sys.executable, ["-c", AHEAD], encoding="utf-8", timeout=150)
+    terminal.expect_exact("Press Enter: Continue. ")
+    terminal.send("\n1\n1\n")
+    terminal.expect_exact("Number, 1 to 2: ")
+    terminal.sendline("2")
+    terminal.expect_exact("accepted False")
+    terminal.close(force=True)
