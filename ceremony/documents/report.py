@@ -220,6 +220,17 @@ _ATTENDED = (
 )
 
 
+def _receipts(entries: Entries) -> tuple[Block, ...]:
+    """A line to sign for each person who took a key with them."""
+    names = dict.fromkeys(entry.typed("receiver") for entry in entries.all("custody"))
+    if not names:
+        return ()
+    return (
+        Paragraph(text="I have received the keys that stand with my name under 'What went out'."),
+        Signatures(rows=tuple(("Receiver", name) for name in names)),
+    )
+
+
 def _sign_off(entries: Entries) -> tuple[Block, ...]:
     people = {entry.line.key: entry.typed("name") for entry in entries.all("officer")}
     rows = [("Officer A", people.get("A", "")), ("Officer B", people.get("B", ""))]
@@ -241,6 +252,7 @@ def _sign_off(entries: Entries) -> tuple[Block, ...]:
             "screen and that stands on paper."
         ),
         Signatures(rows=tuple(rows)),
+        *_receipts(entries),
         Paragraph(
             text="I am independent of those who hold these keys. I have compared this report "
             "with the record, whose head I have from paper (ceremony verify --expect)."

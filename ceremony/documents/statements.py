@@ -122,6 +122,13 @@ def statements(entries: Entries) -> tuple[Block, ...]:
     return tuple(blocks)
 
 
+def _named_only(entries: Entries) -> bool:
+    """Whether somebody is told of who has no phrase on record."""
+    people = entries.find("people", "others")
+    others = people is not None and any(people.typed(x) for x in ("administrator", "custodian"))
+    return others or entries.find("officer", "witness") is not None
+
+
 def _unchecked(entries: Entries) -> tuple[tuple[str, str], ...]:
     platform = "Whether it accepted the certificates: the receipt of the upload tells."
     rows = [
@@ -129,6 +136,9 @@ def _unchecked(entries: Entries) -> tuple[tuple[str, str], ...]:
         ("Room", "Access to the room, and cameras: on the script only."),
         ("Bags", "Their numbers are as typed; seals are looked at by people."),
     ]
+    if _named_only(entries):
+        told = "Named by the officers; they type nothing, so that their signatures on paper alone "
+        rows.append(("Witness and others", told + "show that they were there, and until when."))
     gaps = [e.line.at for e in entries.all("back") if e.text("head") not in {"", COMPARED}]
     if gaps:
         told = "The record went on without a newer head on paper to compare it with: lines that "

@@ -213,6 +213,32 @@ def test_what_was_done_to_a_token_before_it_held_a_key_is_told_beside_it() -> No
     assert told.count("New PIN set here: 2026-01-02T03:04:03Z, before Ada, Ben") == 1
 
 
+def test_each_receiver_of_keys_signs_for_them_once() -> None:
+    given = [("custody", f"line-{n}", {"receiver": who}) for n, who in enumerate("XYX")]
+    blocks = _report(_lines(*given)).blocks
+    signed = [row for b in blocks if isinstance(b, model.Signatures) for row in b.rows]
+    assert [name for part, name in signed if part == "Receiver"] == ["X", "Y"]
+    blocks = _report(_lines()).blocks
+    signed = [row for b in blocks if isinstance(b, model.Signatures) for row in b.rows]
+    assert "Receiver" not in dict(signed)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        ("officer", "witness", {"name": "Cleo", "role": "witness"}),
+        ("people", "others", {"administrator": "Dora", "custodian": ""}),
+    ],
+)
+def test_people_who_type_nothing_are_not_said_to_be_proven(
+    line: tuple[str, str, dict[str, Any]],
+) -> None:
+    wanted = "signatures on paper alone show that they were there"
+    assert wanted in _flat(_report(_lines(line)))
+    nobody = ("people", "others", {"administrator": "", "custodian": ""})
+    assert wanted not in _flat(_report(_lines(nobody)))
+
+
 def test_a_csr_that_people_brought_is_among_what_came_in(held: Held) -> None:
     asked = {"source": "/usb/x.csr", "profile": "tls", "sha256": "56" * 32, "by": ["Ada", "Ben"]}
     request = next(line for line in held.lines if line.type == "request")
