@@ -38,6 +38,11 @@ class _Sealed(msgspec.Struct, frozen=True):
     bag: str
 
 
+class _Above(msgspec.Struct, frozen=True):
+    subject: str
+    sha256: Sha256
+
+
 class _Opening(msgspec.Struct, frozen=True):
     """The first line: what a ceremony is known by."""
 
@@ -61,6 +66,7 @@ _TYPES: Mapping[str, Any] = {
     **dict.fromkeys(("files", "rows", "entries", "findings"), list[dict[str, Any]]),
     "attributes": dict[str, bool | None],
     "bags_before": list[_Sealed],
+    "chain": list[_Above],
     "inventory": list[_Held],
     "items": list[_Sealed],
     "key_id": Hex,

@@ -223,3 +223,26 @@ def test_29_a_hash_with_anything_beside_64_hex_digits_is_no_lines(prev: str) -> 
     with pytest.raises(VerificationError) as caught:
         read_lines(line.raw)
     assert caught.value.code == "record.line"
+
+
+@pytest.mark.parametrize(
+    "chain", [7, [7], [{}], [{"subject": "CN=x"}], [{"subject": "CN=x", "sha256": "0"}]]
+)
+def test_29_a_chain_above_the_root_without_its_members_is_no_lines(chain: object) -> None:
+    first = format_line(
+        n=0, prev=FIRST, at="2026-01-02T03:04:05Z", step="Open", type_="open", key="open", data=OPEN
+    )
+    data = {"sha256": FIRST, "file": "factory_ca.pem", "chain": chain}
+    head = first.fingerprint.hex
+    done = format_line(
+        n=1,
+        prev=head,
+        at="2026-01-02T03:04:05Z",
+        step="Sign",
+        type_="done",
+        key="certificate/root",
+        data=data,
+    )
+    with pytest.raises(VerificationError) as caught:
+        read_lines(first.raw + done.raw)
+    assert caught.value.code == "record.line"
