@@ -7,7 +7,7 @@ mismatch stops. There is no way to go on anyway.
 from collections.abc import Callable
 from dataclasses import replace
 
-from ceremony.core.fingerprints import Fingerprint
+from ceremony.core.fingerprints import Fingerprint, place
 from ceremony.core.typeback import Policy, Verdict, draw, judge
 from ceremony.errors import VerificationError
 from ceremony.flow.asking import Flow, type_words
@@ -132,7 +132,8 @@ def _officer(
     typed: tuple[str, ...] = ()
     slips: tuple[int, ...] = ()
     while True:
-        problem = None if not slips else "The marked words are not in the list of their place."
+        places = ", ".join(place(at) for at in slips)
+        problem = f"Not in the list of its place: {places}. Look again." if slips else None
         typed = yield from type_words(replace(prompt, typed=typed, slips=slips, problem=problem))
         judgement = judge(value, positions, typed)
         if judgement.verdict is not Verdict.SLIP:

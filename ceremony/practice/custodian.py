@@ -32,6 +32,8 @@ def open_ca(directory: Path, name: str, ca: Certificate, papers: Papers) -> KeyS
     if not in_custody:
         return _on_token(directory, name)
     store = FileKeyStore(in_custody[0].with_suffix(".key"))
+    if papers.passphrase(name) is None:
+        sys.stderr.write(f"  A practice device gets its certificate now, from the CA {name}.\n")
     while True:
         secret = papers.passphrase(name) or Secret(
             getpass.getpass(f"  Passphrase of the {name} key, from your paper: ")

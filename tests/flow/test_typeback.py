@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ceremony.core.fingerprints import Fingerprint
+from ceremony.core.fingerprints import Fingerprint, place
 from ceremony.core.typeback import Policy
 from ceremony.flow.prompts import Step, TypeBack, Typed
 from ceremony.flow.words import type_back
@@ -37,3 +37,20 @@ def test_11_words_of_another_bundle_that_begins_alike_are_asked_for_again(tmp_pa
                 seen |= set(prompt.positions)
                 answer = Typed(words=tuple(value.words[at] for at in prompt.positions))
             assert seen == set(range(32))
+
+
+def test_a_slip_is_named_by_its_place_for_those_who_see_no_marks(tmp_path: Path) -> None:
+    table = Table(tmp_path)
+    value = Fingerprint(bytes(range(32)))
+    room = table.sit_down()
+    with room.record:
+        flow = type_back(
+            room, step=Step.OPEN, what="plan", paper="script", value=value, policy=Policy.FULL
+        )
+        first = flow.send(None)
+        assert isinstance(first, TypeBack)
+        words = [value.words[at] for at in first.positions]
+        again = flow.send(Typed(words=("banana", *words[1:])))
+        assert isinstance(again, TypeBack)
+        missed = place(first.positions[0])
+        assert again.problem == f"Not in the list of its place: {missed}. Look again."

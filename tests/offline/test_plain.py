@@ -320,6 +320,13 @@ def test_the_introduction_is_said_once() -> None:
     assert sink.getvalue().count("Plain line mode") == 1
 
 
+@pytest.mark.parametrize("key", ["Esc", "F2", "F3", "F4", "Ctrl+Q"])
+def test_help_that_names_a_key_of_the_wizard_can_be_followed_here_too(key: str) -> None:
+    sink = io.StringIO()
+    PlainFrontend(io.StringIO("/help\n\n"), sink).ask(Acknowledge(**COMMON), FRAME)
+    assert sink.getvalue().count(f"the wizard's {key}\n") == 2
+
+
 def test_progress_is_a_line_a_quarter_and_not_a_flood() -> None:
     sink = io.StringIO()
     frontend = PlainFrontend(io.StringIO(), sink)

@@ -48,6 +48,8 @@ def test_a_ceremony_by_keys_alone_outlives_a_pulled_plug(tmp_path: Path) -> None
         while not terminal.ended() and "Passphrase of the" not in terminal.screen():
             terminal.keys("Enter")
             time.sleep(0.3)
+        terminal.keys("Enter")
+        terminal.wait(lambda screen: "needs a passphrase" in screen)
         terminal.type(first.passphrases["line-1"])
         terminal.keys("Enter")
         assert terminal.wait_end() == 0
