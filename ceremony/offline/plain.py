@@ -49,7 +49,7 @@ _WHOLE_ASIDES: Final = frozenset({"/help", "/command", "/again", "/status"})
 _ASIDES: Final = {"/h": "/help", "/?": "/help", "/c": "/command", "/a": "/again", "/s": "/status"}
 _INTRODUCTION: Final = (
     "Plain line mode. Answer each prompt and press Enter. At any prompt:",
-    "  /back (/b)       one question back, where nothing was recorded; the wizard's Esc",
+    "  /back (/b)       back, where nothing was recorded; the wizard's Esc",
     "  /exception (/e)  record an exception; the wizard's F2",
     "  /pause (/p)      pause; the wizard's F3",
     "  /quit (/q)       leave; the ceremony can be resumed; the wizard's Ctrl+Q",
