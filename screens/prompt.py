@@ -259,9 +259,10 @@ class PromptScreen(FramedScreen, Generic[P]):
         """What Enter does once all was read; nothing by default."""
 
     def action_page(self, direction: int) -> None:
-        """Moves the body by a page less one line."""
-        scroll = self.query_one(BodyScroll)
-        self.action_line(direction * max(1, scroll.size.height - 1))
+        """Moves the body by a page less one line; by all of it where that brings the end."""
+        height = self.query_one(BodyScroll).size.height
+        overlap = not (direction > 0 and self.below == height)
+        self.action_line(direction * max(1, height - overlap))
 
     def action_line(self, lines: int) -> None:
         """Moves the body."""

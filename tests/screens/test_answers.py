@@ -13,10 +13,12 @@ from ceremony.flow.prompts import (
     Decided,
     Done,
     Entered,
+    Facts,
     Picked,
     SecretEntered,
     Typed,
 )
+from screens.body import BodyScroll
 
 PROMPTS = samples.PROMPTS
 
@@ -45,6 +47,22 @@ async def test_enter_reads_to_the_end_before_it_answers(show):
         assert shown.answers == []
         assert "above" in shown.text
         await shown.press("enter", "enter", "enter", "enter")
+        assert shown.answers == [Done()]
+
+
+async def test_two_pages_are_two_pages_and_leave_no_line_for_a_third(show):
+    def of(lines: int):
+        rows = tuple((f"row {n}", str(n)) for n in range(lines))
+        return dataclasses.replace(PROMPTS["welcome"], body=(Facts(rows=rows),))
+
+    async with show(of(40)) as shown:
+        height = shown.app.screen.query_one(BodyScroll).size.height
+    async with show(of(2 * height)) as shown:
+        assert f"{height} more lines below" in shown.text
+        await shown.press("enter")
+        assert "more line" not in shown.text
+        assert f"row {height} " in shown.text
+        await shown.press("enter")
         assert shown.answers == [Done()]
 
 
