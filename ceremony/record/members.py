@@ -64,6 +64,7 @@ _TYPES: Mapping[str, Any] = {
     **dict.fromkeys(("fingerprint", "record_head", "sha256", "spki_sha256", "tbs_sha256"), Sha256),
     **dict.fromkeys(("bytes", "number", "unnamed", "wrong"), int),
     **dict.fromkeys(("files", "rows", "entries", "findings"), list[dict[str, Any]]),
+    "above": list[Base64],
     "attributes": dict[str, bool | None],
     "bags_before": list[_Sealed],
     "chain": list[_Above],

@@ -246,3 +246,15 @@ def test_29_a_chain_above_the_root_without_its_members_is_no_lines(chain: object
     with pytest.raises(VerificationError) as caught:
         read_lines(first.raw + done.raw)
     assert caught.value.code == "record.line"
+
+
+@pytest.mark.parametrize("above", ["QUJD", ["%%"], [7]])
+def test_29_cas_above_the_root_that_are_no_base64_are_no_lines(above: object) -> None:
+    at = "2026-01-02T03:04:05Z"
+    first = format_line(n=0, prev=FIRST, at=at, step="Open", type_="open", key="open", data=OPEN)
+    data = {"above": above}
+    head = first.fingerprint.hex
+    line = format_line(n=1, prev=head, at=at, step="Root key", type_="intent", key="x", data=data)
+    with pytest.raises(VerificationError) as caught:
+        read_lines(first.raw + line.raw)
+    assert caught.value.code == "record.line"
