@@ -9,7 +9,7 @@ import base64
 
 from ceremony.core.ports import KeyInfo, KeyStore, StoreInfo
 from ceremony.core.text import show
-from ceremony.errors import KeyStoreError, StoppedError
+from ceremony.errors import KeyStoreError, StoppedError, VerificationError
 from ceremony.flow.asking import Flow, acknowledge, choose
 from ceremony.flow.officers import SEATS
 from ceremony.flow.prompts import Acknowledge, Choose, Facts, Option, Step, Text, Tone
@@ -213,5 +213,16 @@ def _question(room: Room, seat: str, step: Step, intent: Line, key: KeyInfo) -> 
 
 
 def spki_of(line: Line) -> bytes:
-    """The public key of a done line, DER SubjectPublicKeyInfo."""
-    return base64.b64decode(line.data["spki"])
+    """The public key of a done line, DER SubjectPublicKeyInfo.
+
+    Raises:
+        VerificationError: `record.line`: it is not the key whose digest stands beside it.
+    """
+    spki = base64.b64decode(line.data["spki"])
+    if sha256_hex(spki) != line.data["spki_sha256"]:
+        raise VerificationError(
+            "record.line",
+            f"line {line.n + 1} of the record tells a key and the digest of another",
+            hint="Compare with another copy of the record; do not go on with this one.",
+        )
+    return spki

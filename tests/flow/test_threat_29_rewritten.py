@@ -144,6 +144,13 @@ def test_29_an_intent_whose_members_disagree_is_not_signed(tmp_path: Path, chang
     assert refusal(table) == "state.intent"
 
 
+def test_29_a_key_beside_the_digest_of_another_is_not_used(tmp_path: Path) -> None:
+    table = Table(tmp_path)
+    cut_before_signing(table)
+    rewrite(table, "done", "key/line-1", lambda told: {**told, "spki": ""})
+    assert refusal(table) == "record.line"
+
+
 # --- files beside the record ----------------------------------------------------------
 
 
