@@ -55,6 +55,7 @@ _PAPERS = (
     ("script.txt", "the approved script, with the plan's words"),
     ("request-words.txt", "sheet of words of the request bundle"),
     ("higher-ca-words.txt", "sheet of words of the higher CA's certificate"),
+    ("root-words.txt", "words of the root certificate, from the report of its ceremony"),
     ("token-pin.txt", "PIN of the practice token"),
     ("backup-procedure.txt", "how to clone the practice token"),
     ("phrases.txt", "phrases you may enrol with (any others will do)"),

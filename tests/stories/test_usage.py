@@ -96,3 +96,12 @@ def test_a_rehearsal_that_people_left_is_kept_and_goes_on() -> None:
         assert "This ceremony goes on" in done.out + done.err
     finally:
         shutil.rmtree(folder)
+
+
+def test_a_drill_by_hand_is_told_where_the_words_of_the_root_are(tmp_path: Path) -> None:
+    keep = tmp_path / "keep"
+    assert shell('ceremony rehearse --auto --key-store file --keep "$1"', keep).status == 0
+    done = shell('ceremony rehearse --plain --kind check-backup --keep "$1"', keep)
+    told = [line.split()[0] for line in done.err.splitlines() if ".txt " in line]
+    assert "root-words.txt" in told
+    assert (keep / "paper" / "root-words.txt").exists()
