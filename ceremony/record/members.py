@@ -109,7 +109,9 @@ def told(number: int, data: dict[str, Any], *, first: bool) -> Told:
         VerificationError: `record.line`: a member of another type; the first line lacks one.
     """
     try:
-        msgspec.convert(data, _Opening if first else _Members)
+        msgspec.convert(data, _Members)
+        if first:
+            msgspec.convert(data, _Opening)
     except (msgspec.ValidationError, UnicodeEncodeError) as exc:
         raise _refuse(f"line {number + 1} of it: {show(str(exc))}") from exc
     return Told(data)

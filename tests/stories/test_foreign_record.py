@@ -166,3 +166,10 @@ def test_29_a_first_line_without_its_members_is_told_and_the_other_ceremonies_to
     assert "cannot be read: this record was not written" in capsys.readouterr().out
     assert cli._run(["report", str(held.table.directory)]) == 3
     assert "[record.line]" in capsys.readouterr().err
+
+
+def test_29_a_first_line_with_bags_of_another_type_is_refused(held: Held) -> None:
+    held.forged((0.0, "member", [None], 0.0))  # the first of its members: bags_before
+    with pytest.raises(CeremonyError) as caught:
+        sit(held.table)
+    assert caught.value.code == "record.line"
