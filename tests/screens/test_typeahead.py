@@ -77,6 +77,8 @@ async def test_the_half_of_a_pin_typed_ahead_never_arrives_as_a_whole_one(show):
         await settle(shown)
         hit(shown, "3", "4", "enter", at=early + PAUSE_S / 2)
         await settle(shown)
+        await shown.read()
+        await settle(shown)
         assert shown.answers == [Done()]
         assert "do not count" in shown.text
         assert "The token refused the PIN" in shown.text
