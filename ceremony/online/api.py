@@ -237,9 +237,10 @@ class Api:
         self, method: str, path: str, body: bytes | None = None, *, repeat: bool = False
     ) -> Answer:
         send = partial(self._transport.exchange, method, path, repeat=repeat)
-        answer = send(self._login.headers(), body)
+        secret = self._login.current()
+        answer = send(self._login.headers(secret), body)
         # 401: nothing was done, so even a POST may be sent with a new access token.
-        if answer.status == _UNAUTHORIZED and self._login.renew():
+        if answer.status == _UNAUTHORIZED and self._login.renew(secret):
             answer = send(self._login.headers(), body)
         location = self._login.redact(answer.location.encode("latin-1", "replace"))
         return replace(

@@ -37,8 +37,8 @@ class TokenSource(Protocol):
         """One that is good by its own account."""
         ...
 
-    def renew(self) -> None:
-        """The next `current` is another one."""
+    def renew(self, refused: Secret) -> None:
+        """The next `current` is another one than that."""
         ...
 
     def secrets(self) -> tuple[Secret, ...]:
@@ -70,27 +70,38 @@ class Login:
     server: str | None = None
     source: TokenSource | None = None
 
-    def headers(self) -> Mapping[str, str]:
-        """The header that carries it (house: the Factory API).
+    def current(self) -> Secret:
+        """What to send now.
 
         Raises:
             NetworkError: `oauth.*`: a new access token was needed, and not to be had.
         """
-        secret = self.secret if self.source is None else self.source.current()
+        return self.secret if self.source is None else self.source.current()
+
+    def headers(self, secret: Secret | None = None) -> Mapping[str, str]:
+        """The header that carries it (house: the Factory API).
+
+        Args:
+            secret: what `current` gave.
+
+        Raises:
+            NetworkError: as `current`.
+        """
+        secret = secret or self.current()
         if self.kind == "token":
             return {"OSF-TOKEN": secret.reveal()}
         encoded = base64.b64encode(secret.reveal().encode("ascii")).decode("ascii")
         return {"Authorization": f"Bearer {encoded}"}
 
-    def renew(self) -> bool:
-        """Gets another access token after a refusal; whether there was a way to.
+    def renew(self, refused: Secret) -> bool:
+        """Gets another access token than a refused one; whether there was a way to.
 
         Raises:
             NetworkError: `oauth.*`.
         """
         if self.source is None:
             return False
-        self.source.renew()
+        self.source.renew(refused)
         return True
 
     def redact(self, text: bytes) -> bytes:

@@ -92,14 +92,15 @@ class AccessTokens:
         now = () if self._token is None else (self._token,)
         return (*now, *(Secret(one) for one in held if one))
 
-    def renew(self) -> None:
-        """The next one is a new one.
+    def renew(self, refused: Secret) -> None:
+        """The next one is another one than that: others may have renewed it already.
 
         Raises:
             NetworkError: `oauth.*`, `api.*`.
         """
         with self._lock:
-            self._grant()
+            if self._token == refused:
+                self._grant()
 
     def _grant(self) -> Secret:
         answer = self._ask({"grant_type": "client_credentials"})

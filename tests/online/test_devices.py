@@ -292,6 +292,20 @@ def test_an_access_token_that_is_refused_is_had_anew(
     assert totals.good == 1
 
 
+def test_an_access_token_that_several_see_refused_is_had_anew_once(
+    factory: PracticeFactory, tmp_path: Path
+) -> None:
+    login = login_of(fioctl(factory, tmp_path / "fioctl.yaml", created="2099-01-01T00:00:00Z"))
+    old = login.current()
+    assert login.renew(old)
+    first = login.current()
+    assert first != old
+    assert login.renew(old)
+    assert login.current() == first
+    assert login.renew(first)
+    assert login.current() != first
+
+
 def test_a_refresh_token_is_used_where_credentials_are_not_and_written_back(
     factory: PracticeFactory, tmp_path: Path
 ) -> None:
