@@ -31,9 +31,8 @@ def guarded(main: Callable[[], object]) -> int:
         return _say(exc.format_message(), "Add --help to see the options.", ExitStatus.USAGE)
     except (KeyboardInterrupt, click.Abort):
         return _say("interrupted", "The same command goes on.", ExitStatus.INTERRUPTED)
-    except BrokenPipeError:
-        _drop_output()
-        return ExitStatus.INTERNAL
+    except (BrokenPipeError, SystemExit) as exc:
+        return _reader_gone(exc)
     except OSError as exc:
         if exc.errno != errno.ENOSPC or exc.filename is not None:
             return _bug(exc)
@@ -57,6 +56,14 @@ def _open_closed_streams() -> None:
                 os.dup2(nowhere, number)
                 os.close(nowhere)
             setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
+
+
+def _reader_gone(exc: BrokenPipeError | SystemExit) -> ExitStatus:
+    """Click ends with 1 where its reader has gone, and with 0 after a shell's completion."""
+    if isinstance(exc, SystemExit) and not exc.code:
+        return ExitStatus.DONE
+    _drop_output()
+    return ExitStatus.MEDIA
 
 
 def _drop_output() -> None:

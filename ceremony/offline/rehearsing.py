@@ -5,7 +5,6 @@ reached from here.
 """
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -44,7 +43,7 @@ def command(
     key_store: str | None,
     keep: Path | None,
     serve: bool,
-) -> int:
+) -> None:
     """A whole practice ceremony on this machine, from fetch to a device's first request.
 
     The factory becomes `rehearsal-<factory>`, API and token are replaced by practice ones.
@@ -60,15 +59,8 @@ def command(
     arguments += ["--plain"] if plain else []
     for name, value in (("--kind", kind), ("--key-store", key_store), ("--keep", keep)):
         arguments += [name, str(value)] if value is not None else []
-    if serve:
-        # In this process: whoever ends it ends the servers.
-        os.execve(sys.executable, arguments, os.environ)  # noqa: S606 - no shell
-    process = subprocess.Popen(arguments, env=dict(os.environ))
-    while True:
-        try:
-            return process.wait()
-        except KeyboardInterrupt:
-            continue  # The practice got it too; wait for its last words.
+    # In this process: whoever ends it ends the practice.
+    os.execve(sys.executable, arguments, os.environ)  # noqa: S606 - no shell
 
 
 def _own_plan() -> Path:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
@@ -76,6 +77,35 @@ def test_a_reader_that_leaves_early_is_no_bug(tmp_path: Path) -> None:
     assert "done" in done.err
     assert "Exception" not in done.err
     assert "bug" not in done.err
+
+
+def test_a_reader_that_is_gone_gets_the_status_of_output_that_went_nowhere() -> None:
+    ours, theirs = os.pipe()
+    os.close(ours)
+    command = [BIN / "ceremony", "docs", "begin"]
+    done = subprocess.run(command, stdout=theirs, stderr=subprocess.PIPE, check=False)
+    os.close(theirs)
+    assert (done.returncode, done.stderr) == (ExitStatus.MEDIA, b"")
+
+
+@pytest.mark.parametrize(
+    ("number", "status"),
+    [(signal.SIGINT, ExitStatus.INTERRUPTED), (signal.SIGTERM, -signal.SIGTERM)],
+)
+def test_who_ends_a_rehearsal_by_its_number_ends_all_of_it(
+    tmp_path: Path, number: int, status: int
+) -> None:
+    command = [BIN / "ceremony", "rehearse", "--auto", "--key-store", "file"]
+    with subprocess.Popen(
+        [*command, "--keep", tmp_path / "kept"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as process:
+        assert process.stdout is not None
+        while b"[3/9]" not in process.stdout.readline():
+            pass
+        process.send_signal(number)
+        last = process.stdout.read()  # ends when nobody is left that could write
+        assert process.wait() == status
+    assert b"[9/9]" not in last
 
 
 def test_output_to_a_closed_descriptor_goes_nowhere() -> None:
