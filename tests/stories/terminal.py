@@ -6,7 +6,11 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
+
+from screens.typeahead import PAUSE_S
+
+_MOST: Final = 200
 
 
 class Terminal:
@@ -74,6 +78,23 @@ class Terminal:
         """The exit status of the command."""
         self.wait(lambda _: self.ended(), timeout_s=timeout_s)
         return int(self._status.read_text())
+
+    def read_on(self, until: Callable[[str], bool], passphrase: str = "") -> None:
+        """Presses Enter, no faster than the wizard takes it, and answers a rehearsal's prompt.
+
+        Args:
+            until: holds for the screen.
+            passphrase: of the device CA's key, where that is asked for.
+        """
+        for _ in range(_MOST):
+            screen = self.screen()
+            if until(screen):
+                return
+            if "Passphrase of the" in screen.rstrip().rpartition("\n")[2]:
+                self.type(passphrase)
+            self.keys("Enter")
+            time.sleep(2 * PAUSE_S)
+        raise AssertionError(f"no end in sight; last seen:\n{screen}")
 
     def _tmux(self, *arguments: str, check: bool = True) -> str:
         done = subprocess.run(

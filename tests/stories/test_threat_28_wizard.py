@@ -99,11 +99,7 @@ def test_28_the_wizard_goes_on_after_three_kills_and_says_what_it_found(tmp_path
                 assert terminal.wait_end() != 0
                 assert killer.killed
                 continue
-            while not terminal.ended() and "Passphrase of the" not in terminal.screen():
-                terminal.keys("Enter")
-                time.sleep(0.3)
-            terminal.type(passphrases["line-1"])
-            terminal.keys("Enter")
+            terminal.read_on(lambda _: terminal.ended(), passphrases["line-1"])
             assert terminal.wait_end() == 0
 
     assert told[0] == []

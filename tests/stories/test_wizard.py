@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 from tests.stories.conftest import BIN, run
@@ -45,15 +44,8 @@ def test_a_ceremony_by_keys_alone_outlives_a_pulled_plug(tmp_path: Path) -> None
         second.go(until="The ceremony is closed")
         assert "This ceremony goes on" in second.seen
         assert "The root exists" not in second.seen
-        while not terminal.ended() and "Passphrase of the" not in terminal.screen():
-            terminal.keys("Enter")
-            time.sleep(0.3)
-        terminal.keys("Enter")
-        # What is typed before the prompt is there again is dropped.
-        again = "Passphrase of the"
-        terminal.wait(lambda screen: again in screen.partition("needs a passphrase")[2])
-        terminal.type(first.passphrases["line-1"])
-        terminal.keys("Enter")
+        terminal.read_on(lambda screen: "needs a passphrase" in screen)
+        terminal.read_on(lambda _: terminal.ended(), first.passphrases["line-1"])
         assert terminal.wait_end() == 0
     upload = next((keep / "usb-out").glob("*-upload-*/"))
     evidence = next((keep / "evidence").glob("*-evidence-*/"))

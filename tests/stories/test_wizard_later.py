@@ -1,7 +1,6 @@
 """A later ceremony in the wizard, 80 by 24, by keys alone: a device CA is picked and typed back."""
 
 import subprocess
-import time
 from pathlib import Path
 
 from ceremony.documents.script import script
@@ -54,9 +53,7 @@ def test_a_ca_is_picked_from_the_list_and_its_serial_typed_back(tmp_path: Path) 
         )
         person = Person(terminal, papers(at, errand), before)
         person.go(until="The ceremony is closed", timeout_s=60)
-        while not terminal.ended():
-            terminal.keys("Enter")
-            time.sleep(0.3)
+        terminal.read_on(lambda _: terminal.ended())
         assert terminal.wait_end() in {0, 8}
         picking = [screen for screen in screens if "which one?" in title_of(screen)]
         flat = "".join(picking[0].replace("│", "").replace("║", "").split())
